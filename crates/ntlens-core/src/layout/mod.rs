@@ -1,0 +1,298 @@
+//! Layouts of kernel structures as symbols tell them, whatever form the symbols had.
+//!
+//! [`Layouts`] holds the types and symbol addresses of one kernel. [`field`] declares the fields that the library reads,
+//! once and by their Windows names, and resolves them against a `Layouts`; [`view`] reads them from memory.
+
+pub mod field;
+pub mod identity;
+pub mod view;
+
+use crate::absent::Absent;
+use crate::address::Rva;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+pub use identity::{PdbId, Version};
+
+/// A name of Windows' own: of a type, a field, a constant or a symbol.
+pub type Name = Arc<str>;
+
+/// The type of a field.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Type {
+    /// A type of the C language by its name, such as `unsigned long` (which has 4 bytes on Windows).
+    Base(Name),
+    /// A pointer of 8 bytes.
+    Pointer(Box<Type>),
+    /// An array.
+    Array {
+        /// Number of elements.
+        count: u32,
+        /// Type of one element.
+        of: Box<Type>,
+    },
+    /// Some bits of an integer.
+    Bits {
+        /// Number of the lowest bit.
+        position: u8,
+        /// How many bits.
+        length: u8,
+        /// The integer that holds them.
+        of: Box<Type>,
+    },
+    /// Code: only ever seen behind a pointer.
+    Function,
+    /// A structure, union or class with a name; it may be missing from the symbols.
+    Struct(Name),
+    /// An enumeration with a name.
+    Enum(Name),
+    /// A structure or union without a name of its own.
+    Inline(Arc<StructDef>),
+    /// The source of this layout gives offsets only.
+    Unknown,
+}
+
+/// What a compound type was declared as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StructKind {
+    /// `struct`
+    Struct,
+    /// `union`
+    Union,
+    /// `class`
+    Class,
+}
+
+/// One field of a structure.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FieldDef {
+    /// The field's name.
+    pub name: Name,
+    /// Bytes from the structure's start.
+    pub offset: u32,
+    /// The field's type.
+    pub ty: Type,
+}
+
+/// A structure, union or class.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StructDef {
+    /// How it was declared.
+    pub kind: StructKind,
+    /// Its name; empty for one without.
+    pub name: Name,
+    /// Bytes it takes, if known.
+    pub size: Option<u32>,
+    /// Its fields, in the order of the source.
+    pub fields: Vec<FieldDef>,
+}
+
+/// An enumeration.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EnumDef {
+    /// Its name.
+    pub name: Name,
+    /// The C type that stores it.
+    pub base: Name,
+    /// Names and values, in the order of the source.
+    pub constants: Vec<(Name, i64)>,
+}
+
+/// The types and symbols of one kernel, or what several revisions of it have in common. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Layouts(Arc<Tables>);
+
+#[derive(Debug, Default)]
+struct Tables {
+    version: Option<Version>,
+    id: Option<PdbId>,
+    structs: BTreeMap<Name, Arc<StructDef>>,
+    enums: BTreeMap<Name, Arc<EnumDef>>,
+    symbols: BTreeMap<Name, Rva>,
+    /// Fields on which the revisions behind these layouts disagree: (structure, field).
+    disputed: BTreeSet<(Name, Name)>,
+}
+
+/// Where a field lies, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes from the start of the outermost structure.
+    pub offset: u32,
+    /// The field's type.
+    pub ty: Type,
+}
+
+impl Layouts {
+    /// Collects the tables of one kernel. Of two types with one name the last stays, as in every symbol format.
+    pub fn new(
+        version: Option<Version>,
+        id: Option<PdbId>,
+        structs: impl IntoIterator<Item = Arc<StructDef>>,
+        enums: impl IntoIterator<Item = Arc<EnumDef>>,
+        symbols: impl IntoIterator<Item = (Name, Rva)>,
+    ) -> Self {
+        Self(Arc::new(Tables {
+            version,
+            id,
+            structs: structs.into_iter().map(|def| (def.name.clone(), def)).collect(),
+            enums: enums.into_iter().map(|def| (def.name.clone(), def)).collect(),
+            symbols: symbols.into_iter().collect(),
+            disputed: BTreeSet::new(),
+        }))
+    }
+
+    /// What several revisions of one build agree on: the same offset and type, structure by structure. A field on which
+    /// they differ is [`Absent::SymbolsNeeded`]; sizes that differ are unknown. Symbols are left out: addresses do not
+    /// carry over between revisions.
+    #[must_use]
+    pub fn agreement(revisions: &[Self]) -> Self {
+        let Some((first, rest)) = revisions.split_first() else { return Self::default() };
+        let mut agreed = Tables { version: first.version(), ..Tables::default() };
+        for (name, def) in &first.0.structs {
+            let others: Vec<_> = rest.iter().map(|revision| revision.structure(name)).collect();
+            if others.iter().all(|other| other.is_some_and(|other| other == &**def)) {
+                agreed.structs.insert(name.clone(), def.clone());
+                continue;
+            }
+            let same =
+                |field: &FieldDef| others.iter().all(|other| other.is_some_and(|other| other.fields.contains(field)));
+            let fields: Vec<_> = def.fields.iter().filter(|field| same(field)).cloned().collect();
+            let size =
+                def.size.filter(|_| others.iter().all(|other| other.is_some_and(|other| other.size == def.size)));
+            let kept: BTreeSet<_> = fields.iter().map(|field| field.name.clone()).collect();
+            let named = others.iter().flatten().flat_map(|other| &other.fields).chain(&def.fields);
+            agreed.disputed.extend(
+                named.filter(|field| !kept.contains(&field.name)).map(|field| (name.clone(), field.name.clone())),
+            );
+            let def = StructDef { kind: def.kind, name: name.clone(), size, fields };
+            agreed.structs.insert(name.clone(), Arc::new(def));
+        }
+        for (name, def) in &first.0.enums {
+            if rest.iter().all(|revision| revision.0.enums.get(name).is_some_and(|other| other == def)) {
+                agreed.enums.insert(name.clone(), def.clone());
+            }
+        }
+        Self(Arc::new(agreed))
+    }
+
+    /// The kernel's version, such as 10.0.19041.1288.
+    pub fn version(&self) -> Option<Version> {
+        self.0.version
+    }
+
+    /// The GUID and age of the symbols, if they are those of one kernel.
+    pub fn id(&self) -> Option<PdbId> {
+        self.0.id
+    }
+
+    /// A structure, union or class by its name.
+    pub fn structure(&self, name: &str) -> Option<&StructDef> {
+        self.0.structs.get(name).map(|def| &**def)
+    }
+
+    /// All structures, unions and classes in the order of their names.
+    pub fn structures(&self) -> impl Iterator<Item = &StructDef> {
+        self.0.structs.values().map(|def| &**def)
+    }
+
+    /// An enumeration by its name.
+    pub fn enumeration(&self, name: &str) -> Option<&EnumDef> {
+        self.0.enums.get(name).map(|def| &**def)
+    }
+
+    /// All enumerations in the order of their names.
+    pub fn enumerations(&self) -> impl Iterator<Item = &EnumDef> {
+        self.0.enums.values().map(|def| &**def)
+    }
+
+    /// The address of a symbol, relative to the image. Only layouts of exactly this kernel have any.
+    pub fn symbol(&self, name: &str) -> Result<Rva, Absent> {
+        self.0.symbols.get(name).copied().ok_or(Absent::SymbolsNeeded)
+    }
+
+    /// All symbols in the order of their names.
+    pub fn symbols(&self) -> impl Iterator<Item = (&str, Rva)> {
+        self.0.symbols.iter().map(|(name, rva)| (&**name, *rva))
+    }
+
+    /// Bytes that a structure takes.
+    pub fn size_of(&self, structure: &str) -> Result<u32, Absent> {
+        let def = self.structure(structure).ok_or(Absent::NoSuchField)?;
+        def.size.ok_or(Absent::SymbolsNeeded)
+    }
+
+    /// The place of a field by its path through nested structures: `Pcb.DirectoryTableBase`.
+    pub fn place(&self, structure: &str, path: &str) -> Result<Place, Absent> {
+        let mut def = self.structure(structure).ok_or(Absent::NoSuchField)?;
+        let mut offset = 0_u32;
+        let mut steps = path.split('.').peekable();
+        while let Some(step) = steps.next() {
+            let Some(field) = def.fields.iter().find(|field| &*field.name == step) else {
+                let disputed = self.0.disputed.contains(&(def.name.clone(), Name::from(step)));
+                return Err(if disputed { Absent::SymbolsNeeded } else { Absent::NoSuchField });
+            };
+            offset = offset.checked_add(field.offset).ok_or(Absent::Malformed)?;
+            if steps.peek().is_none() {
+                return Ok(Place { offset, ty: field.ty.clone() });
+            }
+            def = match &field.ty {
+                Type::Struct(name) => self.structure(name).ok_or(Absent::NoSuchField)?,
+                Type::Inline(def) => def,
+                _ => return Err(Absent::NoSuchField),
+            };
+        }
+        Err(Absent::NoSuchField)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn structure(name: &str, size: u32, fields: &[(&str, u32, Type)]) -> Arc<StructDef> {
+        Arc::new(StructDef {
+            kind: StructKind::Struct,
+            name: name.into(),
+            size: Some(size),
+            fields: fields
+                .iter()
+                .map(|(name, offset, ty)| FieldDef { name: (*name).into(), offset: *offset, ty: ty.clone() })
+                .collect(),
+        })
+    }
+
+    fn layouts(structs: &[Arc<StructDef>]) -> Layouts {
+        Layouts::new(None, None, structs.iter().cloned(), [], [])
+    }
+
+    #[test]
+    fn a_path_goes_through_named_and_unnamed_structures() {
+        let inner = structure("", 8, &[("Low", 4, Type::Base("unsigned long".into()))]);
+        let process = structure("_KPROCESS", 0x40, &[("Union", 0x20, Type::Inline(inner))]);
+        let outer = structure("_EPROCESS", 0x100, &[("Pcb", 0x10, Type::Struct("_KPROCESS".into()))]);
+        let layouts = layouts(&[process, outer]);
+        assert_eq!(layouts.place("_EPROCESS", "Pcb.Union.Low").unwrap().offset, 0x34);
+        assert_eq!(layouts.place("_EPROCESS", "Pcb.Nothing"), Err(Absent::NoSuchField));
+        assert_eq!(layouts.place("_EPROCESS", "Pcb.Union.Low.Deeper"), Err(Absent::NoSuchField));
+        assert_eq!(layouts.place("_NOTHING", "Pcb"), Err(Absent::NoSuchField));
+    }
+
+    #[test]
+    fn revisions_lend_only_what_they_agree_on() {
+        let long = Type::Base("unsigned long".into());
+        let older = layouts(&[structure("_A", 0x10, &[("Same", 0, long.clone()), ("Moved", 4, long.clone())])]);
+        let newer = layouts(&[structure(
+            "_A",
+            0x18,
+            &[("Same", 0, long.clone()), ("Moved", 8, long.clone()), ("New", 4, long)],
+        )]);
+        let both = Layouts::agreement(&[older, newer]);
+        assert_eq!(both.place("_A", "Same").unwrap().offset, 0);
+        assert_eq!(both.place("_A", "Moved"), Err(Absent::SymbolsNeeded));
+        assert_eq!(both.place("_A", "New"), Err(Absent::SymbolsNeeded));
+        assert_eq!(both.place("_A", "Never"), Err(Absent::NoSuchField));
+        assert_eq!(both.size_of("_A"), Err(Absent::SymbolsNeeded));
+    }
+}

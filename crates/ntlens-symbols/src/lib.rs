@@ -1,1 +1,22 @@
-//! To come.
+//! Where ntlens takes the layouts of Windows kernel structures from.
+//!
+//! [`pack`] decodes the layouts that are part of this crate: all types of about two hundred kernels in one file of some
+//! two hundred kilobytes. It needs neither `std` nor a network nor a file.
+//!
+//! ```
+//! use ntlens_symbols::Pack;
+//!
+//! let pack = Pack::embedded()?;
+//! let table = pack.tables().iter().position(|table| table.version.to_string() == "10.0.18362.592").unwrap();
+//! let layouts = pack.kernel_layouts(table)?;
+//! assert_eq!(layouts.place("_EPROCESS", "SystemProcess")?.offset, 0x6fc);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod pack;
+
+pub use pack::{EMBEDDED, Pack, PackError, Source, TableInfo};

@@ -1,1 +1,75 @@
-//! To come.
+//! Writes synthetic Windows x64 machines as kernel memory dumps, together with what is true of them, so that readers of
+//! such dumps can be tested.
+//!
+//! Structure offsets, bitfields and symbol addresses come from the [`Layouts`](ntlens_core::layout::Layouts) of a real
+//! kernel; everything else (dump formats, page tables, encodings) is written here a second time and shares nothing with
+//! the parser, so that a wrong constant cannot cancel itself out.
+//!
+//! ```no_run
+//! # fn layouts() -> ntlens_core::layout::Layouts { unimplemented!() }
+//! use ntlens_testkit::{Kind, Machine, ProcessSpec};
+//!
+//! let mut machine = Machine::new(layouts()).seed(7);
+//! let pid = machine.process(ProcessSpec::named("lsass.exe").protection(0x41).signature(0x3c, 0xc));
+//! machine.hide(pid);
+//! let image = machine.build();
+//! let dump = image.to_vec(Kind::BitmapKernel { live: false });
+//! assert!(!image.truth().process(pid).unwrap().in_active_list);
+//! # let _ = dump;
+//! ```
+#![forbid(unsafe_code)]
+// A test tool that reads only its own data: a wish that cannot be met stops the test.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap
+)]
+
+mod assembly;
+mod dump;
+mod frames;
+mod guest;
+mod handle_table;
+mod handles;
+mod image;
+mod kdbg;
+mod kernel_image;
+mod kernels;
+mod machine;
+mod memory_manager;
+mod module;
+mod namespace;
+mod object;
+mod page_state;
+mod paging;
+mod pe;
+mod physical;
+mod plan;
+mod pool;
+mod process;
+mod process_spec;
+mod processor;
+mod rng;
+mod session;
+mod shared_data;
+mod thread;
+mod token;
+pub mod truth;
+mod typical;
+mod user_space;
+
+pub use dump::{BitmapSignature, DumpOptions, Kind};
+pub use frames::{FrameUse, Placement};
+pub use image::Image;
+pub use kernels::{layouts, versions};
+pub use machine::{Machine, ModuleSpec};
+pub use paging::{Mapping, PageSize, Space};
+pub use physical::{PAGE, Page, Physical, Run};
+pub use process::RUNNING_AT;
+pub use process_spec::{HandleSpec, HandleTarget, PageState, ProcessSpec};
+pub use token::TokenSpec;
+pub use truth::Truth;

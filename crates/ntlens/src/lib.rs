@@ -1,1 +1,57 @@
-//! To come.
+//! What was every process at the moment of the dump, how was it protected, and what crosses the borders that should
+//! hold: a reader of Windows x64 kernel memory dumps that needs neither Windows nor a debugger.
+//!
+//! ```no_run
+//! let dump = ntlens::open("MEMORY.DMP")?;
+//! for process in dump.processes()?.processes {
+//!     println!("{:>6} {:<15} {}", process.pid()?, process.name()?, process.protection()?);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`open`] takes a dump of any kind. Every question of [`report::QUESTIONS`] is answered with a [`report::Table`], which
+//! [`render`] writes as text, JSON, JSON lines or CSV. A value that is not in the dump is an [`Absent`] that says why.
+//!
+//! The decoding is in `ntlens-core`, which needs no `std`; this crate adds files and output.
+
+mod error;
+mod file_source;
+mod layouts;
+mod positioned;
+pub mod render;
+pub mod schema;
+
+pub use error::Error;
+pub use file_source::FileSource;
+pub use layouts::Embedded;
+/// Why a question could not be answered, and what is wrong with a file.
+pub use ntlens_core::Error as CoreError;
+pub use ntlens_core::{
+    Absent, Incomplete, OpenDump, absent, address, dump, incomplete, kdbg, layout, memory, nt, opened, report, source,
+    text,
+};
+pub use ntlens_symbols as symbols;
+
+use nt::snapshot::Options;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Opens a dump with the embedded layouts.
+pub fn open(path: impl AsRef<Path>) -> Result<OpenDump, Error> {
+    open_with(path, Options::default())
+}
+
+/// Opens a dump with the embedded layouts and what the caller knows better than the dump.
+pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<OpenDump, Error> {
+    let path = path.as_ref();
+    let source = FileSource::open(path)?;
+    let name = path.to_string_lossy().into_owned();
+    OpenDump::open(name, Arc::new(source), &Embedded::new()?, options)
+        .map_err(|error| Error::Dump { path: path.into(), error })
+}
+
+/// Opens the bytes of a dump that is already in memory; `name` is shown to the user.
+pub fn open_bytes(name: &str, bytes: Vec<u8>) -> Result<OpenDump, Error> {
+    OpenDump::open(name, Arc::new(bytes), &Embedded::new()?, Options::default())
+        .map_err(|error| Error::Dump { path: name.into(), error })
+}

@@ -1,1 +1,288 @@
+//! Fields, declared once by their Windows names and resolved once per layout.
+//!
+//! [`fields!`](crate::fields) declares a set; a field that the layout lacks carries the [`Absent`] that says why, up to
+//! the cell of the output it would have filled.
 
+use crate::absent::Absent;
+use crate::address::VirtAddr;
+use crate::layout::{Layouts, Type};
+use alloc::string::String;
+use alloc::vec::Vec;
+use byteorder::{ByteOrder, LittleEndian};
+use core::marker::PhantomData;
+
+/// A value of fixed size in memory, little endian.
+pub trait Scalar: Sized {
+    /// Bytes it takes.
+    const SIZE: usize;
+
+    /// Decodes it from exactly [`Self::SIZE`] bytes; `None` for fewer.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+}
+
+macro_rules! scalar {
+    ($($ty:ty, $size:literal, $read:expr;)+) => {$(
+        impl Scalar for $ty {
+            const SIZE: usize = $size;
+
+            fn decode(bytes: &[u8]) -> Option<Self> {
+                bytes.get(..$size).map($read)
+            }
+        }
+    )+};
+}
+
+scalar! {
+    u16, 2, LittleEndian::read_u16;
+    u32, 4, LittleEndian::read_u32;
+    u64, 8, LittleEndian::read_u64;
+    i32, 4, LittleEndian::read_i32;
+    i64, 8, LittleEndian::read_i64;
+    VirtAddr, 8, |bytes| VirtAddr(LittleEndian::read_u64(bytes));
+}
+
+impl Scalar for u8 {
+    const SIZE: usize = 1;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.first().copied()
+    }
+}
+
+impl<const N: usize> Scalar for [u8; N] {
+    const SIZE: usize = N;
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.first_chunk().copied()
+    }
+}
+
+/// A structure inside another, of which only the place is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Embedded;
+
+impl Scalar for Embedded {
+    const SIZE: usize = 0;
+
+    fn decode(_: &[u8]) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+/// A field of a known type at a known offset.
+#[derive(Debug)]
+pub struct Field<T> {
+    /// Bytes from the structure's start.
+    pub offset: u32,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Field<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Field<T> {}
+
+/// Some bits of an integer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bits {
+    /// Bytes from the structure's start to the integer.
+    pub offset: u32,
+    /// Number of the lowest bit.
+    pub position: u8,
+    /// How many bits.
+    pub length: u8,
+}
+
+impl Bits {
+    /// The bytes that hold the bits: an aligned integer may reach past the end of what was read.
+    const fn bytes(self) -> usize {
+        (self.position as usize + self.length as usize).div_ceil(8)
+    }
+
+    /// Takes the bits out of the integer.
+    pub const fn of(self, integer: u64) -> u64 {
+        let mask = if self.length >= 64 { u64::MAX } else { (1 << self.length) - 1 };
+        if self.position >= 64 { 0 } else { integer >> self.position & mask }
+    }
+}
+
+/// The named bits of an integer: the integer's own field, and every bit field declared over it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flags {
+    /// Bytes from the structure's start.
+    pub offset: u32,
+    names: Vec<(u8, u8, String)>,
+}
+
+impl Flags {
+    /// The names of what is set: `Name` for one bit, `Name=value` for several, `bit_N` where no name is known.
+    pub fn names(&self, value: u32) -> Vec<String> {
+        let mut rest = u64::from(value);
+        let mut set = Vec::new();
+        for (position, length, name) in &self.names {
+            let bits = Bits { offset: 0, position: *position, length: *length };
+            let held = bits.of(value.into());
+            if held == 0 || bits.of(rest) == 0 {
+                continue;
+            }
+            rest &= !(held << position);
+            set.push(if *length == 1 { name.clone() } else { alloc::format!("{name}={held}") });
+        }
+        set.extend((0..32).filter(|bit| rest >> bit & 1 == 1).map(|bit| alloc::format!("bit_{bit}")));
+        set
+    }
+}
+
+/// What a declared field becomes when it is looked up in a layout.
+pub trait Resolve: Sized {
+    /// Looks the field up by its path.
+    fn resolve(layouts: &Layouts, structure: &str, path: &str) -> Result<Self, Absent>;
+
+    /// Offset behind the last byte that reading the field needs.
+    fn end(&self) -> u32;
+}
+
+impl<T: Scalar> Resolve for Field<T> {
+    fn resolve(layouts: &Layouts, structure: &str, path: &str) -> Result<Self, Absent> {
+        let place = layouts.place(structure, path)?;
+        match place.ty {
+            Type::Bits { .. } => Err(Absent::NoSuchField),
+            _ => Ok(Self { offset: place.offset, value: PhantomData }),
+        }
+    }
+
+    fn end(&self) -> u32 {
+        self.offset.saturating_add(u32::try_from(T::SIZE).unwrap_or(u32::MAX))
+    }
+}
+
+impl Resolve for Bits {
+    fn resolve(layouts: &Layouts, structure: &str, path: &str) -> Result<Self, Absent> {
+        let place = layouts.place(structure, path)?;
+        match place.ty {
+            Type::Bits { position, length, .. } => Ok(Self { offset: place.offset, position, length }),
+            _ => Err(Absent::NoSuchField),
+        }
+    }
+
+    fn end(&self) -> u32 {
+        self.offset.saturating_add(u32::try_from(self.bytes()).unwrap_or(u32::MAX))
+    }
+}
+
+impl Resolve for Flags {
+    /// Finds the integer, and the bit fields over it: siblings at the same offset, or the members of a structure that
+    /// `NAMEValues` declares beside it.
+    fn resolve(layouts: &Layouts, structure: &str, path: &str) -> Result<Self, Absent> {
+        let offset = layouts.place(structure, path)?.offset;
+        let def = layouts.structure(structure).ok_or(Absent::NoSuchField)?;
+        let values = def.fields.iter().find(|field| field.name.strip_suffix("Values") == Some(path));
+        let bits = match values.map(|field| &field.ty) {
+            Some(Type::Inline(inner)) => &inner.fields,
+            _ => &def.fields,
+        };
+        let nested = values.is_some();
+        let mut names: Vec<_> = bits
+            .iter()
+            .filter(|field| if nested { field.offset == 0 } else { field.offset == offset })
+            .filter_map(|field| match field.ty {
+                Type::Bits { position, length, .. } => Some((position, length, String::from(&*field.name))),
+                _ => None,
+            })
+            .collect();
+        names.sort();
+        Ok(Self { offset, names })
+    }
+
+    fn end(&self) -> u32 {
+        self.offset.saturating_add(4)
+    }
+}
+
+/// Declares the fields of one structure that the library reads.
+///
+/// Several names of the structure, and several paths for one field, are tried in turn: Windows renamed some.
+#[macro_export]
+macro_rules! fields {
+    (
+        $(#[$doc:meta])*
+        $vis:vis struct $set:ident of $($structure:literal)|+ {
+            $($(#[$field_doc:meta])* $field:ident: $kind:ty = $($path:literal)|+,)+
+        }
+    ) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        $vis struct $set {
+            $($(#[$field_doc])* pub $field: ::core::result::Result<$kind, $crate::absent::Absent>,)+
+            /// Bytes from the structure's start that reading all fields needs.
+            pub extent: u32,
+        }
+
+        impl $set {
+            /// Looks all fields up.
+            pub fn resolve(layouts: &$crate::layout::Layouts) -> Self {
+                use $crate::layout::field::Resolve;
+                let structure = $crate::layout::field::known(layouts, &[$($structure),+]);
+                let mut extent = 0;
+                $(
+                    let $field = $crate::layout::field::first(&[$($path),+], |path| {
+                        <$kind as Resolve>::resolve(layouts, structure, path)
+                    });
+                    if let Ok(found) = &$field {
+                        extent = extent.max(Resolve::end(found));
+                    }
+                )+
+                Self { $($field,)+ extent: extent.min($crate::layout::field::MAX_EXTENT) }
+            }
+        }
+    };
+}
+
+/// No structure is read further than this.
+pub const MAX_EXTENT: u32 = 0x1_0000;
+
+/// The first of several names of one structure that the layouts have.
+#[doc(hidden)]
+pub fn known(layouts: &Layouts, names: &[&'static str]) -> &'static str {
+    let found = names.iter().find(|name| layouts.structure(name).is_some());
+    found.or(names.first()).copied().unwrap_or_default()
+}
+
+/// The first path that resolves; else the failure of the first that says more than "no such field".
+#[doc(hidden)]
+pub fn first<T>(paths: &[&str], resolve: impl Fn(&str) -> Result<T, Absent>) -> Result<T, Absent> {
+    let mut why = Absent::NoSuchField;
+    for path in paths {
+        match resolve(path) {
+            Ok(found) => return Ok(found),
+            Err(Absent::NoSuchField) => {}
+            Err(other) => why = other,
+        }
+    }
+    Err(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_have_names_and_unknown_bits_numbers() {
+        let names = Vec::from([(2, 1, "One".into()), (4, 3, "Several".into())]);
+        let flags = Flags { offset: 0, names };
+        assert_eq!(flags.names(0b101_0110), ["One", "Several=5", "bit_1"]);
+        assert!(flags.names(0).is_empty());
+    }
+
+    #[test]
+    fn bits_at_the_edges() {
+        let bits = |position, length| Bits { offset: 0, position, length };
+        assert_eq!(bits(0, 64).of(u64::MAX), u64::MAX);
+        assert_eq!(bits(63, 1).of(1 << 63), 1);
+        assert_eq!(bits(200, 1).of(u64::MAX), 0);
+        assert_eq!(bits(12, 1).bytes(), 2);
+    }
+}

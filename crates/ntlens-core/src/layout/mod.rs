@@ -5,6 +5,7 @@
 
 pub mod field;
 pub mod identity;
+pub mod source;
 pub mod view;
 
 use crate::absent::Absent;
@@ -74,6 +75,22 @@ pub struct FieldDef {
     pub offset: u32,
     /// The field's type.
     pub ty: Type,
+}
+
+impl FieldDef {
+    /// Whether another revision has the same field at the same place. What a pointer points at may change its name, and
+    /// some sources know no types.
+    fn agrees(&self, other: &Self) -> bool {
+        let same_type = match (&self.ty, &other.ty) {
+            (Type::Bits { position: p, length: l, .. }, Type::Bits { position, length, .. }) => {
+                (p, l) == (position, length)
+            }
+            (Type::Bits { .. }, _) | (_, Type::Bits { .. }) => false,
+            (Type::Unknown, _) | (_, Type::Unknown) | (Type::Pointer(_), Type::Pointer(_)) => true,
+            (own, other) => own == other,
+        };
+        same_type && self.name == other.name && self.offset == other.offset
+    }
 }
 
 /// A structure, union or class.
@@ -150,19 +167,21 @@ impl Layouts {
     pub fn agreement(revisions: &[Self]) -> Self {
         let Some((first, rest)) = revisions.split_first() else { return Self::default() };
         let mut agreed = Tables { version: first.version(), ..Tables::default() };
-        for (name, def) in &first.0.structs {
-            let others: Vec<_> = rest.iter().map(|revision| revision.structure(name)).collect();
-            if others.iter().all(|other| other.is_some_and(|other| other == &**def)) {
-                agreed.structs.insert(name.clone(), def.clone());
+        let names: BTreeSet<&Name> = revisions.iter().flat_map(|revision| revision.0.structs.keys()).collect();
+        for name in names {
+            // A revision whose source lacks the structure says nothing about it.
+            let known: Vec<&Arc<StructDef>> =
+                revisions.iter().filter_map(|revision| revision.0.structs.get(name)).collect();
+            let Some((def, others)) = known.split_first() else { continue };
+            if others.iter().all(|other| Arc::ptr_eq(other, def) || other == def) {
+                agreed.structs.insert(name.clone(), (*def).clone());
                 continue;
             }
-            let same =
-                |field: &FieldDef| others.iter().all(|other| other.is_some_and(|other| other.fields.contains(field)));
-            let fields: Vec<_> = def.fields.iter().filter(|field| same(field)).cloned().collect();
-            let size =
-                def.size.filter(|_| others.iter().all(|other| other.is_some_and(|other| other.size == def.size)));
+            let same = |field: &&FieldDef| others.iter().all(|other| other.fields.iter().any(|f| f.agrees(field)));
+            let fields: Vec<_> = def.fields.iter().filter(same).cloned().collect();
+            let size = def.size.filter(|_| others.iter().all(|other| other.size == def.size));
             let kept: BTreeSet<_> = fields.iter().map(|field| field.name.clone()).collect();
-            let named = others.iter().flatten().flat_map(|other| &other.fields).chain(&def.fields);
+            let named = known.iter().flat_map(|other| &other.fields);
             agreed.disputed.extend(
                 named.filter(|field| !kept.contains(&field.name)).map(|field| (name.clone(), field.name.clone())),
             );

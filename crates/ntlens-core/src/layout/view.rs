@@ -1,1 +1,63 @@
+//! One structure, read once, with the holes remembered.
 
+use crate::absent::Absent;
+use crate::address::VirtAddr;
+use crate::layout::field::{Bits, Field, Flags, Resolve, Scalar};
+use crate::memory::VirtualMemory;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+/// The bytes of one structure. A missing page spoils only the fields that lie on it.
+#[derive(Clone, Debug)]
+pub struct StructView {
+    /// Where the structure is.
+    pub at: VirtAddr,
+    bytes: Vec<u8>,
+    holes: Vec<(Range<usize>, Absent)>,
+}
+
+impl StructView {
+    /// Reads `extent` bytes: the `extent` of the fields that will be asked for.
+    pub fn read<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr, extent: u32) -> Self {
+        let mut bytes = alloc::vec![0; usize::try_from(extent).unwrap_or(0)];
+        let holes = memory.read_around_holes(at, &mut bytes);
+        Self { at, bytes, holes }
+    }
+
+    /// A field's value.
+    pub fn get<T: Scalar>(&self, field: &Result<Field<T>, Absent>) -> Result<T, Absent> {
+        let field = (*field)?;
+        T::decode(self.slice(field.offset, field.end())?).ok_or(Absent::Malformed)
+    }
+
+    /// The value of some bits.
+    pub fn bits(&self, field: &Result<Bits, Absent>) -> Result<u64, Absent> {
+        let field = (*field)?;
+        let bytes = self.slice(field.offset, field.end())?;
+        Ok(field.of(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))))
+    }
+
+    /// Whether one bit is set.
+    pub fn bit(&self, field: &Result<Bits, Absent>) -> Result<bool, Absent> {
+        self.bits(field).map(|value| value != 0)
+    }
+
+    /// The integer behind named flags.
+    pub fn flags(&self, field: &Result<Flags, Absent>) -> Result<u32, Absent> {
+        let field = field.as_ref().map_err(|why| *why)?;
+        u32::decode(self.slice(field.offset, field.end())?).ok_or(Absent::Malformed)
+    }
+
+    /// Where a field is in memory, for fields that are lists or structures themselves.
+    pub fn address_of<T>(&self, field: &Result<Field<T>, Absent>) -> Result<VirtAddr, Absent> {
+        field.map(|field| self.at.wrapping_add(field.offset.into()))
+    }
+
+    fn slice(&self, start: u32, end: u32) -> Result<&[u8], Absent> {
+        let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
+        if let Some((_, why)) = self.holes.iter().find(|(hole, _)| hole.start < range.end && range.start < hole.end) {
+            return Err(*why);
+        }
+        self.bytes.get(range).ok_or(Absent::Malformed)
+    }
+}

@@ -1,0 +1,171 @@
+//! Answers to standard output or a file; remarks to standard error.
+
+use anstream::ColorChoice;
+use anstyle::{AnsiColor, Style};
+use ntlens::render::{self, Format, Terminal, escape};
+use ntlens::report::Table;
+use ntlens::{Incomplete, OpenDump};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Status {
+    /// An answer was printed.
+    Complete,
+    /// The answer misses something, and the user asked to be told by the exit status.
+    Incomplete,
+}
+
+/// Why a command gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Ntlens(#[from] ntlens::Error),
+    #[error("{}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("the answer could not be written: {0}")]
+    Write(#[from] io::Error),
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl From<ntlens::CoreError> for Failure {
+    fn from(error: ntlens::CoreError) -> Self {
+        Self::Ntlens(error.into())
+    }
+}
+
+impl Failure {
+    /// Whether nobody reads the output any more.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        let (Self::Write(error) | Self::Ntlens(ntlens::Error::Write(error))) = self else { return false };
+        error.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
+/// Where and how the answer is written.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) input: Option<PathBuf>,
+    pub(crate) strict: bool,
+    pub(crate) quiet: bool,
+    pub(crate) verbose: bool,
+}
+
+/// Remarks of one kind that are printed without `-v`.
+const SHOWN: usize = 3;
+
+impl Output {
+    /// Writes an answer and says what it misses.
+    pub(crate) fn answer(&self, dump: &OpenDump, answer: &Table) -> Result<Status, Failure> {
+        self.write(|out, terminal| Ok(render::write(out, self.format, Some(dump), answer, terminal)?))?;
+        self.remarks(dump);
+        self.missing(&answer.incomplete);
+        let complete = answer.incomplete.is_empty() && dump.incomplete().is_empty() && dump.kernel().is_ok();
+        Ok(if self.strict && !complete { Status::Incomplete } else { Status::Complete })
+    }
+
+    /// Writes to the file or to standard output.
+    pub(crate) fn write(
+        &self,
+        write: impl FnOnce(&mut dyn Write, Terminal) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Some(path) = &self.file else {
+            let stdout = io::stdout();
+            let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0);
+            let mut out = BufWriter::new(stdout.lock());
+            write(&mut out, Terminal { width })?;
+            return Ok(out.flush()?);
+        };
+        let failed = |error| Failure::File { path: path.clone(), error };
+        if self.input.as_deref().is_some_and(|input| same_file(input, path)) {
+            return Err(Failure::Usage(format!("{}: is the dump itself, and is not overwritten", path.display())));
+        }
+        // A file beside the target, put in its place when it is whole.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new().prefix(".ntlens-").tempfile_in(folder).map_err(failed)?;
+        {
+            let mut out = BufWriter::new(&mut file);
+            write(&mut out, Terminal { width: None })?;
+            out.flush().map_err(failed)?;
+        }
+        file.persist(path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+
+    /// What the reader of any answer should know: which layout was used, and what of the kernel is missing.
+    fn remarks(&self, dump: &OpenDump) {
+        if self.quiet {
+            return;
+        }
+        match dump.kernel() {
+            Err(why) => say("warning", &why.to_string()),
+            Ok(kernel) => {
+                let selected = kernel.selected();
+                if selected.origin != ntlens::nt::select::Origin::Exact {
+                    let versions: Vec<_> = selected.versions.iter().map(ToString::to_string).collect();
+                    let versions = match versions.as_slice() {
+                        [first, .., last] if versions.len() > 2 => {
+                            format!("{} revisions, {first} to {last}", versions.len())
+                        }
+                        few => few.join(" and "),
+                    };
+                    let origin = selected.origin;
+                    say("note", &format!("layout: {origin} ({}, what agrees of {versions})", selected.source));
+                }
+                if kernel.triage().is_some() {
+                    say("note", "a triage dump holds the crashing process only, and no tokens and handles");
+                }
+            }
+        }
+    }
+
+    fn missing(&self, incomplete: &[Incomplete]) {
+        if self.quiet || incomplete.is_empty() {
+            return;
+        }
+        let count: u64 = incomplete.iter().map(|missing| missing.count).fold(0, u64::saturating_add);
+        let shown = if self.verbose { incomplete.len() } else { SHOWN };
+        let texts: Vec<_> = incomplete
+            .iter()
+            .take(shown)
+            .map(|missing| format!("{} at {} ({} x {})", missing.what, missing.place, missing.count, missing.reason))
+            .collect();
+        let more = if incomplete.len() > shown { "; more with -v" } else { "" };
+        say("warning", &format!("the answer is incomplete, {count} missing or wrong: {}{more}", texts.join("; ")));
+    }
+}
+
+fn same_file(left: &Path, right: &Path) -> bool {
+    match (left.canonicalize(), right.canonicalize()) {
+        (Ok(left), Ok(right)) => left == right,
+        _ => false,
+    }
+}
+
+/// A line on standard error: `error: ...`, `warning: ...` or `note: ...`.
+pub(crate) fn say(kind: &str, text: &str) {
+    let color = match kind {
+        "error" => AnsiColor::Red,
+        "warning" => AnsiColor::Yellow,
+        _ => AnsiColor::Cyan,
+    };
+    let style = Style::new().bold().fg_color(Some(color.into()));
+    let mut stderr = anstream::stderr();
+    // Nobody is left to be told if this fails.
+    let _ = writeln!(stderr, "{style}{kind}:{style:#} {}", escape::visible(text));
+}
+
+/// Sets colours for the whole program: `--color`, else `NO_COLOR` and the terminal decide.
+pub(crate) fn set_color(choice: &str) {
+    let choice = match choice {
+        "always" => ColorChoice::Always,
+        "never" => ColorChoice::Never,
+        _ if !io::stderr().is_terminal() => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    };
+    choice.write_global();
+}

@@ -1,0 +1,280 @@
+//! Dump files: what kind a file is, and the memory it holds.
+//!
+//! A kind is one file of this folder and one line of [`FORMATS`]. Nothing here knows a kernel structure.
+
+pub mod bitmap;
+pub mod full;
+pub mod header64;
+pub mod raw;
+pub mod rdmp;
+mod signature;
+pub mod summary;
+pub mod triage;
+
+use crate::address::PhysAddr;
+use crate::error::Error;
+use crate::incomplete::Incomplete;
+use crate::memory::PhysicalImage;
+use crate::source::ByteSource;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+pub use header64::{Attributes, HEADER_SIZE, Header64};
+pub use triage::Triage;
+
+/// What a dump holds, by the way it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DumpKind {
+    /// Type 1: runs of physical memory.
+    Full,
+    /// Type 2: the kernel's memory, as Windows 7 and older wrote it.
+    Kernel,
+    /// Type 3: a header and nothing else.
+    Header,
+    /// Type 4: some blocks of virtual memory ("small" or "mini" dump).
+    Triage,
+    /// Type 5: a complete or active dump of Windows 8 and later.
+    BitmapFull,
+    /// Type 6: a kernel or automatic dump of Windows 8 and later.
+    BitmapKernel,
+    /// Type 6 written from the running system.
+    Live,
+    /// Type 8: the debugger's `.dump /k`.
+    RdmpKernel,
+    /// Type 9: the debugger's `.dump /ka`.
+    RdmpKernelUser,
+    /// Type 0xa: the debugger's `.dump /f`.
+    RdmpFull,
+    /// Physical memory without any header.
+    Raw,
+}
+
+impl DumpKind {
+    /// The name in the output contract.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Kernel => "kernel",
+            Self::Header => "header",
+            Self::Triage => "triage",
+            Self::BitmapFull => "bitmap-full",
+            Self::BitmapKernel => "bitmap-kernel",
+            Self::Live => "live",
+            Self::RdmpKernel => "rdmp-kernel",
+            Self::RdmpKernelUser => "rdmp-kernel-user",
+            Self::RdmpFull => "rdmp-full",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+/// The memory of a dump.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Page frames.
+    Physical(PhysicalImage),
+    /// Blocks of virtual memory.
+    Triage(Triage),
+    /// Nothing that can be read, and why.
+    Nothing(Error),
+}
+
+/// A dump that was opened.
+#[derive(Clone)]
+pub struct Dump {
+    /// The file.
+    pub source: Arc<dyn ByteSource>,
+    /// How it was written.
+    pub kind: DumpKind,
+    /// The header, if the kind has one.
+    pub header: Option<Header64>,
+    /// What it holds.
+    pub content: Content,
+    /// What in the file contradicts itself or could not be read.
+    pub incomplete: Vec<Incomplete>,
+}
+
+impl fmt::Debug for Dump {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dump").field("kind", &self.kind).field("content", &self.content).finish_non_exhaustive()
+    }
+}
+
+/// A file whose header was read, looked at by the formats in turn.
+pub(crate) struct Candidate<'a> {
+    source: &'a Arc<dyn ByteSource>,
+    header: &'a Header64,
+    /// The eight bytes behind the header, zeros if the file ends there.
+    tag: [u8; 8],
+}
+
+/// What a format found.
+pub(crate) struct Opened {
+    kind: DumpKind,
+    content: Content,
+    incomplete: Vec<Incomplete>,
+}
+
+/// One way in which dumps store memory.
+struct Format {
+    /// The data's name, for remarks.
+    name: &'static str,
+    /// Dump types that should be stored so.
+    types: &'static [u32],
+    /// Whether this file is stored so. Signatures decide before the dump type does.
+    matches: fn(&Candidate<'_>) -> bool,
+    /// Reads where the memory lies.
+    open: fn(&Candidate<'_>) -> Result<Opened, Error>,
+}
+
+/// All formats with a header, in the order in which they are asked.
+const FORMATS: &[Format] = &[rdmp::FORMAT, summary::FORMAT, bitmap::FORMAT, triage::FORMAT, full::FORMAT, HEADER_ONLY];
+
+const HEADER_ONLY: Format = Format {
+    name: "header only",
+    types: &[3],
+    matches: |candidate| candidate.header.dump_type == 3,
+    open: |_| {
+        let content = Content::Nothing(Error::Unsupported {
+            what: "this dump is a header and nothing else".into(),
+            advice: "only `info` can be answered",
+        });
+        Ok(Opened { kind: DumpKind::Header, content, incomplete: Vec::new() })
+    },
+};
+
+impl Dump {
+    /// Opens a file of any kind that has a header. Errors: [`Error::Unsupported`] for files that are no 64-bit kernel
+    /// dump, [`Error::Malformed`] where the description of the memory makes no sense.
+    pub fn open(source: Arc<dyn ByteSource>) -> Result<Self, Error> {
+        signature::check(&*source)?;
+        let header = Header64::read(&*source)?;
+        let mut tag = [0; 8];
+        // A file that ends here has no tag; the formats then go by the dump type.
+        let _ = source.read_at(HEADER_SIZE, &mut tag);
+        let candidate = Candidate { source: &source, header: &header, tag };
+        let opened = match unreadable(&header) {
+            Some(why) => Opened {
+                kind: kind_of_type(&header).unwrap_or(DumpKind::Header),
+                content: Content::Nothing(why),
+                incomplete: Vec::new(),
+            },
+            None => open_as(&candidate)?,
+        };
+        let Opened { kind, content, mut incomplete } = opened;
+        if !matches!(header.machine, MACHINE_X64 | MACHINE_ARM64 | MACHINE_X86) {
+            let found = format!("{:#x}", header.machine);
+            let at = header64::offsets::MACHINE_IMAGE_TYPE;
+            incomplete.push(Incomplete::contradiction("DUMP_HEADER64", "MachineImageType", at, found, "0x8664"));
+        }
+        Ok(Self { source, kind, header: Some(header), content, incomplete })
+    }
+
+    /// Takes a file as physical memory from address 0 on, without any header.
+    pub fn open_raw(source: Arc<dyn ByteSource>) -> Self {
+        let content = Content::Physical(raw::image(source.clone()));
+        Self { source, kind: DumpKind::Raw, header: None, content, incomplete: Vec::new() }
+    }
+
+    /// The page frames, or the reason why there are none.
+    pub fn physical(&self) -> Result<&PhysicalImage, Error> {
+        match &self.content {
+            Content::Physical(image) => Ok(image),
+            Content::Triage(_) => Err(Error::NotInKind { kind: self.kind.name(), what: "physical memory" }),
+            Content::Nothing(why) => Err(why.clone()),
+        }
+    }
+
+    /// Frames that the dump describes; `None` for kinds that store none.
+    pub fn pages_described(&self) -> Option<u64> {
+        self.physical().ok().map(|image| image.frames().described())
+    }
+
+    /// Frames that lie wholly inside the file.
+    pub fn pages_present(&self) -> Option<u64> {
+        self.physical().ok().map(|image| image.frames().present(self.source.len()))
+    }
+
+    /// Whether the file holds everything that it describes.
+    pub fn is_complete(&self) -> bool {
+        match &self.content {
+            Content::Physical(_) => self.pages_described() == self.pages_present(),
+            Content::Triage(triage) => triage.is_complete(),
+            Content::Nothing(_) => true,
+        }
+    }
+
+    /// The root of page tables that the header gives.
+    pub fn header_dtb(&self) -> Option<PhysAddr> {
+        let cr3 = self.header.as_ref()?.directory_table_base?;
+        Some(PhysAddr::from_cr3(cr3)).filter(|root| root.0 != 0)
+    }
+}
+
+const MACHINE_X64: u32 = 0x8664;
+const MACHINE_ARM64: u32 = 0xaa64;
+const MACHINE_X86: u32 = 0x14c;
+
+/// Why the memory of a dump with a sound header cannot be read.
+fn unreadable(header: &Header64) -> Option<Error> {
+    let unsupported = |what: String, advice| Some(Error::Unsupported { what, advice });
+    match header.machine {
+        MACHINE_ARM64 => return unsupported("a dump of an ARM64 machine".into(), "only `info` can be answered"),
+        MACHINE_X86 => return unsupported("a dump of a 32-bit x86 machine".into(), "only `info` can be answered"),
+        _ => {}
+    }
+    let encrypted = header.attributes.is_some_and(|attributes| {
+        attributes.contains(Attributes::ENCRYPTED_DUMP_DATA) && !attributes.contains(Attributes::DECRYPTED_DUMP)
+    });
+    if encrypted {
+        return unsupported(
+            "an encrypted dump (DUMP_FILE_ATTRIBUTES bit 8)".into(),
+            "decrypt it with the key of its owner first; only `info` can be answered",
+        );
+    }
+    None
+}
+
+fn open_as(candidate: &Candidate<'_>) -> Result<Opened, Error> {
+    let dump_type = candidate.header.dump_type;
+    let at = header64::offsets::DUMP_TYPE;
+    let Some(format) = FORMATS.iter().find(|format| (format.matches)(candidate)) else {
+        return Err(Error::Malformed {
+            structure: "DUMP_HEADER64",
+            offset: at,
+            field: "DumpType",
+            found: format!("{dump_type:#x}, and no known data header follows at {HEADER_SIZE:#x}"),
+            expected: "1 to 10".into(),
+        });
+    };
+    let mut opened = (format.open)(candidate)?;
+    if !format.types.contains(&dump_type) {
+        let expected = format!("one of {:?} ({} data follows)", format.types, format.name);
+        opened.incomplete.push(Incomplete::contradiction("DUMP_HEADER64", "DumpType", at, dump_type, expected));
+    }
+    Ok(opened)
+}
+
+/// The kind by the header's word alone.
+fn kind_of_type(header: &Header64) -> Option<DumpKind> {
+    Some(match header.dump_type {
+        1 => DumpKind::Full,
+        2 => DumpKind::Kernel,
+        3 => DumpKind::Header,
+        4 => DumpKind::Triage,
+        5 => DumpKind::BitmapFull,
+        6 | 7 if is_live(header) => DumpKind::Live,
+        6 | 7 => DumpKind::BitmapKernel,
+        8 => DumpKind::RdmpKernel,
+        9 => DumpKind::RdmpKernelUser,
+        10 => DumpKind::RdmpFull,
+        _ => return None,
+    })
+}
+
+fn is_live(header: &Header64) -> bool {
+    header.attributes.unwrap_or_default().contains(Attributes::LIVE_DUMP_GENERATED_DUMP)
+}

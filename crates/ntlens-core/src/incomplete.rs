@@ -1,0 +1,44 @@
+//! What an answer could not take into account.
+
+use crate::absent::Absent;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt;
+
+/// One thing that could not be read, or that contradicts itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incomplete {
+    /// What is missing or wrong.
+    pub what: String,
+    /// Where: an address or a file offset, and the structure.
+    pub place: String,
+    /// The reason's name in the output contract.
+    pub reason: &'static str,
+    /// How many such things.
+    pub count: u64,
+}
+
+impl Incomplete {
+    /// One thing that is missing for a reason.
+    pub fn new(what: impl Into<String>, place: impl fmt::Display, why: Absent) -> Self {
+        Self { what: what.into(), place: place.to_string(), reason: why.reason(), count: 1 }
+    }
+
+    /// The same thing, so many times.
+    #[must_use]
+    pub fn times(self, count: u64) -> Self {
+        Self { count, ..self }
+    }
+
+    /// A field of the file that contradicts the rest of it.
+    pub(crate) fn contradiction(
+        structure: &str,
+        field: &str,
+        offset: u64,
+        found: impl fmt::Display,
+        expected: impl fmt::Display,
+    ) -> Self {
+        let what = format!("{structure}.{field} is {found}, expected {expected}");
+        Self::new(what, format_args!("file offset {offset:#x}"), Absent::Malformed)
+    }
+}

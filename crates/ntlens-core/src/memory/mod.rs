@@ -1,0 +1,14 @@
+//! From file offsets to physical memory to virtual memory.
+
+pub mod blocks;
+pub mod frames;
+pub mod paging;
+pub mod physical;
+pub mod pte;
+pub mod space;
+pub mod spans;
+
+pub use blocks::BlockSpace;
+pub use paging::{PageSize, PagedSpace, Residence, Translation};
+pub use physical::PhysicalImage;
+pub use space::{Hole, VirtualMemory};

@@ -1,0 +1,40 @@
+//! What symbols cannot tell about a build of Windows: one row a range of builds.
+
+/// Releases that share the kernel of an older one: what they call themselves, and the build of that kernel.
+const FAMILIES: &[(core::ops::RangeInclusive<u32>, u32)] =
+    &[(18363..=18363, 18362), (19042..=19045, 19041), (22631..=22635, 22621), (26200..=26299, 26100)];
+
+/// The build whose kernel a release runs: 19041 for 19045.
+pub fn kernel_build(build: u32) -> u32 {
+    FAMILIES.iter().find(|(releases, _)| releases.contains(&build)).map_or(build, |(_, kernel)| *kernel)
+}
+
+/// Before Windows 10, `NtBuildLab` gives the revision behind the build (`9600.18821.amd64fre...`); since then it gives
+/// that of the compiler's branch.
+pub const FIRST_BUILD_WITHOUT_REVISION_IN_LAB: u32 = 10240;
+
+/// Build and, where it is one, revision at the start of `NtBuildLab`.
+pub fn parse_build_lab(lab: &str) -> Option<(u32, Option<u32>)> {
+    let mut parts = lab.split('.');
+    let build = parts.next()?.parse().ok()?;
+    let revision = parts.next()?.parse().ok();
+    Some((build, revision.filter(|_| build < FIRST_BUILD_WITHOUT_REVISION_IN_LAB)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_has_the_kernel_of_its_family() {
+        assert_eq!(kernel_build(19045), 19041);
+        assert_eq!(kernel_build(20348), 20348);
+    }
+
+    #[test]
+    fn the_lab_text_has_a_revision_only_before_windows_10() {
+        assert_eq!(parse_build_lab("9600.18821.amd64fre.winblue_ltsb.170914-0600"), Some((9600, Some(18821))));
+        assert_eq!(parse_build_lab("19041.1.amd64fre.vb_release.191206-1406"), Some((19041, None)));
+        assert_eq!(parse_build_lab("nonsense"), None);
+    }
+}

@@ -1,0 +1,331 @@
+//! Doubly linked lists of the kernel, walked so that damage costs as little as possible.
+//!
+//! A list is walked forward; where a link is broken, what follows is found from the other end. A stretch that is cut off
+//! from both ends is found through members known from elsewhere, and belongs to the list only if one of its ends points at
+//! a place where the list is broken: a member that was unlinked on purpose points at neighbours whose own links are whole.
+
+use crate::absent::Absent;
+use crate::address::VirtAddr;
+use crate::incomplete::Incomplete;
+use crate::memory::VirtualMemory;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// No list of the kernel is followed for more members than this.
+pub const MAX_MEMBERS: usize = 1 << 18;
+
+/// `LIST_ENTRY`: two pointers, in every version of Windows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Links {
+    /// `Flink`
+    pub flink: VirtAddr,
+    /// `Blink`
+    pub blink: VirtAddr,
+}
+
+impl Links {
+    /// Reads the two pointers.
+    pub fn read<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> Result<Self, Absent> {
+        let mut bytes = [0; 16];
+        memory.read(at, &mut bytes).map_err(|hole| hole.why)?;
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
+        Ok(Self { flink: VirtAddr(word(0)), blink: VirtAddr(word(1)) })
+    }
+}
+
+/// What a walk found.
+#[derive(Clone, Debug, Default)]
+pub struct List {
+    /// The members' links in the order of the list, without the head.
+    pub members: Vec<VirtAddr>,
+    /// Where the list is broken.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// Walks a list. `what` names it in remarks. `member` reads the links of a member, or says why what lies there is none.
+/// `others` are links of possible members known from elsewhere.
+pub fn walk(
+    what: &str,
+    head: VirtAddr,
+    head_links: Result<Links, Absent>,
+    member: impl FnMut(VirtAddr) -> Result<Links, Absent>,
+    others: impl FnOnce() -> Vec<VirtAddr>,
+) -> List {
+    let mut ring = Ring { what, head, member, known: BTreeMap::new(), breaks: Vec::new(), listed: BTreeMap::new() };
+    let Ok(links) = head_links else {
+        let why = head_links.err().unwrap_or(Absent::Malformed);
+        ring.breaks.push(Incomplete::new(format!("head of the {what}"), head, why));
+        return List { members: Vec::new(), incomplete: ring.breaks };
+    };
+    ring.known.insert(head, Ok(links));
+    let (mut members, closed) = ring.run(head, Direction::Forward);
+    if !closed {
+        let (mut tail, _) = ring.run(head, Direction::Backward);
+        tail.reverse();
+        members.extend(tail);
+        ring.insert_stretches(&mut members, others());
+    }
+    List { members, incomplete: ring.breaks }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+impl Direction {
+    fn of(self, links: Links) -> VirtAddr {
+        match self {
+            Self::Forward => links.flink,
+            Self::Backward => links.blink,
+        }
+    }
+
+    const fn back(self) -> Self {
+        match self {
+            Self::Forward => Self::Backward,
+            Self::Backward => Self::Forward,
+        }
+    }
+
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Forward => "Flink",
+            Self::Backward => "Blink",
+        }
+    }
+}
+
+struct Ring<'a, F> {
+    what: &'a str,
+    head: VirtAddr,
+    member: F,
+    known: BTreeMap<VirtAddr, Result<Links, Absent>>,
+    listed: BTreeMap<VirtAddr, ()>,
+    breaks: Vec<Incomplete>,
+}
+
+impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
+    fn links(&mut self, at: VirtAddr) -> Result<Links, Absent> {
+        if let Some(links) = self.known.get(&at) {
+            return *links;
+        }
+        let links = (self.member)(at);
+        self.known.insert(at, links);
+        links
+    }
+
+    /// Whether the link from `at` leads to a member that points back.
+    fn whole(&mut self, at: VirtAddr, direction: Direction) -> Result<VirtAddr, (VirtAddr, Absent)> {
+        let links = self.links(at).map_err(|why| (at, why))?;
+        let next = direction.of(links);
+        let there = self.links(next).map_err(|why| (next, why))?;
+        if direction.back().of(there) == at { Ok(next) } else { Err((next, Absent::Malformed)) }
+    }
+
+    /// Follows links from the head until it is reached again, or a link is broken.
+    fn run(&mut self, from: VirtAddr, direction: Direction) -> (Vec<VirtAddr>, bool) {
+        let mut members = Vec::new();
+        let mut at = from;
+        loop {
+            let next = match self.whole(at, direction) {
+                Ok(next) => next,
+                Err((found, why)) => {
+                    // A member whose link back is broken is still a member, if nothing else claims its place.
+                    let usable = self.links(found).is_ok() && self.points_nowhere(found, direction.back());
+                    self.note(at, direction, found, why, usable);
+                    if !usable {
+                        return (members, false);
+                    }
+                    found
+                }
+            };
+            if next == self.head {
+                return (members, true);
+            }
+            if self.listed.contains_key(&next) || self.listed.len() >= MAX_MEMBERS {
+                return (members, false);
+            }
+            self.listed.insert(next, ());
+            members.push(next);
+            at = next;
+        }
+    }
+
+    /// Whether a link leads to nothing that could be a member.
+    fn points_nowhere(&mut self, at: VirtAddr, direction: Direction) -> bool {
+        match self.links(at) {
+            Ok(links) => self.links(direction.of(links)).is_err(),
+            Err(_) => true,
+        }
+    }
+
+    fn note(&mut self, at: VirtAddr, direction: Direction, found: VirtAddr, why: Absent, usable: bool) {
+        let (broken, field) = if usable { (found, direction.back()) } else { (at, direction) };
+        let value = self.links(broken).map_or(found, |links| field.of(links));
+        let what = format!("{}: {} is {value}, which is no neighbour", self.what, field.field());
+        let broken = Incomplete::new(what, broken, why);
+        // Both directions meet the same break.
+        if !self.breaks.contains(&broken) {
+            self.breaks.push(broken);
+        }
+    }
+
+    fn insert_stretches(&mut self, members: &mut Vec<VirtAddr>, others: Vec<VirtAddr>) {
+        let mut left = others;
+        loop {
+            left.retain(|at| !self.listed.contains_key(at));
+            let before = left.len();
+            for at in left.clone() {
+                if self.listed.contains_key(&at) || self.links(at).is_err() {
+                    continue;
+                }
+                let stretch = self.stretch(at);
+                self.attach(members, &stretch);
+            }
+            left.retain(|at| !self.listed.contains_key(at));
+            if left.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// The members around `at` that point at each other.
+    fn stretch(&mut self, at: VirtAddr) -> Vec<VirtAddr> {
+        let mut seen = BTreeMap::from([(at, ())]);
+        let mut side = |ring: &mut Self, direction| {
+            let mut found = Vec::new();
+            let mut at = at;
+            while let Ok(next) = ring.whole(at, direction) {
+                if next == ring.head || ring.listed.contains_key(&next) || seen.insert(next, ()).is_some() {
+                    break;
+                }
+                found.push(next);
+                at = next;
+            }
+            found
+        };
+        let mut stretch = side(self, Direction::Backward);
+        stretch.reverse();
+        stretch.push(at);
+        stretch.extend(side(self, Direction::Forward));
+        stretch
+    }
+
+    /// Puts a stretch where one of its ends points at a broken link of the list.
+    fn attach(&mut self, members: &mut Vec<VirtAddr>, stretch: &[VirtAddr]) {
+        let (Some(first), Some(last)) = (stretch.first().copied(), stretch.last().copied()) else { return };
+        let before = self.broken_neighbour(first, Direction::Backward);
+        let after = self.broken_neighbour(last, Direction::Forward);
+        let position = |of: VirtAddr| members.iter().position(|member| *member == of);
+        let place = match (before, after) {
+            (Some(neighbour), _) if neighbour == self.head => Some(0),
+            (Some(neighbour), _) => position(neighbour).map(|index| index + 1),
+            (None, Some(neighbour)) if neighbour == self.head => Some(members.len()),
+            (None, Some(neighbour)) => position(neighbour),
+            (None, None) => None,
+        };
+        let Some(place) = place else { return };
+        for (link, at, direction) in [(before, first, Direction::Backward), (after, last, Direction::Forward)] {
+            if link.is_none() {
+                if let Err((found, why)) = self.whole(at, direction) {
+                    self.note(at, direction, found, why, false);
+                }
+            }
+        }
+        self.listed.extend(stretch.iter().map(|member| (*member, ())));
+        members.splice(place..place, stretch.iter().copied());
+    }
+
+    /// The listed member (or head) that the end of a stretch points at, if that one's link in return is broken.
+    fn broken_neighbour(&mut self, end: VirtAddr, direction: Direction) -> Option<VirtAddr> {
+        let neighbour = direction.of(self.links(end).ok()?);
+        let listed = neighbour == self.head || self.listed.contains_key(&neighbour);
+        (listed && self.whole(neighbour, direction.back()).is_err()).then_some(neighbour)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    const HEAD: VirtAddr = VirtAddr(0x1000);
+
+    /// A ring of `count` members behind a head; member n lies at 0x1000 * (n + 2).
+    fn ring(count: u64) -> BTreeMap<VirtAddr, Links> {
+        let at = |n: u64| VirtAddr(0x1000 * (n % (count + 1) + 1));
+        (0..=count).map(|n| (at(n), Links { flink: at(n + 1), blink: at(n + count) })).collect()
+    }
+
+    fn member(n: u64) -> VirtAddr {
+        VirtAddr(0x1000 * (n + 1))
+    }
+
+    fn found(links: &BTreeMap<VirtAddr, Links>, others: Vec<VirtAddr>) -> (Vec<u64>, usize) {
+        let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+        let list = walk("list", HEAD, read(HEAD), read, || others);
+        (list.members.iter().map(|at| at.0 / 0x1000 - 1).collect(), list.incomplete.len())
+    }
+
+    #[test]
+    fn a_whole_list_is_walked_once() {
+        assert_eq!(found(&ring(5), vec![]), (vec![1, 2, 3, 4, 5], 0));
+        assert_eq!(found(&ring(0), vec![]), (vec![], 0));
+    }
+
+    #[test]
+    fn one_broken_link_loses_nothing() {
+        for wrong in [VirtAddr(0xdead), member(2), VirtAddr(0)] {
+            for n in 1..=5 {
+                let mut links = ring(5);
+                links.get_mut(&member(n)).unwrap().flink = wrong;
+                if links[&member(n)].flink == ring(5)[&member(n)].flink {
+                    continue;
+                }
+                let (members, broken) = found(&links, vec![]);
+                assert_eq!((members, broken > 0), (vec![1, 2, 3, 4, 5], true), "Flink of {n} is {wrong}");
+                let mut links = ring(5);
+                links.get_mut(&member(n)).unwrap().blink = VirtAddr(0xdead);
+                let (members, broken) = found(&links, vec![]);
+                assert_eq!((members, broken > 0), (vec![1, 2, 3, 4, 5], true), "Blink of {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_stretch_cut_off_at_both_ends_comes_back_and_a_hidden_member_does_not() {
+        let mut links = ring(9);
+        links.get_mut(&member(3)).unwrap().flink = VirtAddr(0xdead);
+        links.get_mut(&member(7)).unwrap().blink = VirtAddr(0xbeef);
+        links.get_mut(&member(5)).unwrap().flink = member(1);
+        // 8 was unlinked: it still points at its former neighbours, which point at each other.
+        links.get_mut(&member(7)).unwrap().flink = member(9);
+        links.get_mut(&member(9)).unwrap().blink = member(7);
+        let (members, broken) = found(&links, vec![member(8), member(6), member(4)]);
+        assert_eq!(members, [1, 2, 3, 4, 5, 6, 7, 9]);
+        assert!(broken >= 3);
+    }
+
+    proptest! {
+        #[test]
+        fn any_links_end(targets in prop::collection::vec((0_u64..24, 0_u64..24), 20)) {
+            let links: BTreeMap<_, _> = targets
+                .iter()
+                .enumerate()
+                .map(|(n, (f, b))| (member(n as u64), Links { flink: member(*f), blink: member(*b) }))
+                .collect();
+            let others = (0..24).map(member).collect();
+            let (mut members, _) = found(&links, others);
+            let all = members.len();
+            members.sort_unstable();
+            members.dedup();
+            prop_assert_eq!(members.len(), all);
+            prop_assert!(all <= 20);
+        }
+    }
+}

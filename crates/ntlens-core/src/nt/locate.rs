@@ -1,0 +1,260 @@
+//! Finding the kernel in physical memory: the root of its page tables, the image, and the block for debuggers.
+//!
+//! The header of a dump gives addresses; each is checked before it is used. Where they are blank or wrong, and in raw
+//! memory, the kernel is searched for: roots of page tables point back at themselves, and below the right one lies an
+//! image whose symbols are named `ntkrnlmp.pdb`.
+
+use crate::address::{PAGE_SIZE, PagingLevels, Pfn, PhysAddr, VirtAddr};
+use crate::dump::Dump;
+use crate::dump::header64::offsets;
+use crate::error::Error;
+use crate::incomplete::Incomplete;
+use crate::kdbg::{self, Kdbg};
+use crate::memory::paging::self_map_slot;
+use crate::memory::pte::PteRules;
+use crate::memory::{PagedSpace, PhysicalImage, VirtualMemory};
+use crate::nt::image::{CodeView, ImageHeaders, is_kernel_pdb, positions};
+use crate::nt::list::Links;
+use crate::nt::shared_data;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The kernel of a dump.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// The address space in which it was found.
+    pub space: PagedSpace,
+    /// Base of the image.
+    pub base: VirtAddr,
+    /// The image's headers, if they are in the dump.
+    pub headers: Option<ImageHeaders>,
+    /// The identity of its symbols, if it could be found.
+    pub codeview: Option<CodeView>,
+    /// The block for debuggers, if it could be read without symbols.
+    pub kdbg: Option<Kdbg>,
+    /// Where the block lies, readable or not.
+    pub kdbg_at: Option<VirtAddr>,
+    /// What of the header was wrong.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// Pages of physical memory that are searched for roots of page tables: 4 GiB. The first root lies in low memory.
+const MAX_SEARCHED_FRAMES: u64 = 1 << 20;
+/// The kernel's image begins at most so many bytes below any of its variables.
+const MAX_BELOW: u64 = 0x400_0000;
+/// Bytes of an image that are searched if its headers do not give a size.
+const ASSUMED_SIZE: u32 = 0x200_0000;
+/// Pages of kernel space that are looked at in search of the image.
+const MAX_SEARCHED_PAGES: u64 = 1 << 22;
+/// Where Windows loads the kernel and its drivers: `MiAssignTopLevelRanges` keeps them in the top 8 TiB.
+const IMAGE_SPACE: core::ops::Range<u64> = 0xffff_f800_0000_0000..0xffff_ffff_8000_0000;
+
+/// Finds the kernel. `dtb` is a root that the user gives, instead of the header's.
+pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
+    let physical = dump.physical()?;
+    let hints = Hints::of(dump);
+    let mut tried = Vec::new();
+    let given = dtb.or_else(|| dump.header_dtb());
+    if let Some(root) = given {
+        match below_root(physical, root, &hints) {
+            Ok(kernel) => return Ok(kernel),
+            Err(why) => tried.push(format!("the page tables at {root} {why}")),
+        }
+    } else {
+        tried.push("the header gives no page tables".into());
+    }
+    // A root that the user gives is not second-guessed.
+    if dtb.is_none() {
+        let mut roots = 0;
+        for root in self_mapped_roots(physical) {
+            roots += 1;
+            if let Ok(mut kernel) = below_root(physical, root, &hints) {
+                if let Some(wrong) = given {
+                    let at = offsets::DIRECTORY_TABLE_BASE;
+                    let (structure, field) = ("DUMP_HEADER64", "DirectoryTableBase");
+                    kernel.incomplete.insert(0, Incomplete::contradiction(structure, field, at, wrong, root));
+                }
+                return Ok(kernel);
+            }
+        }
+        tried.push(format!("{roots} frames look like the root of page tables, none leads to a kernel"));
+    }
+    Err(Error::NoKernel { tried: tried.join("; ") })
+}
+
+/// Addresses that the header gives, with their file offsets.
+struct Hints {
+    kdbg: Option<VirtAddr>,
+    lists: Vec<(VirtAddr, &'static str, u64)>,
+}
+
+impl Hints {
+    fn of(dump: &Dump) -> Self {
+        let header = dump.header.as_ref();
+        let list = |at: Option<VirtAddr>, name, offset| at.map(|at| (at, name, offset));
+        let lists = [
+            list(header.and_then(|h| h.ps_loaded_module_list), "PsLoadedModuleList", offsets::PS_LOADED_MODULE_LIST),
+            list(header.and_then(|h| h.ps_active_process_head), "PsActiveProcessHead", offsets::PS_ACTIVE_PROCESS_HEAD),
+        ];
+        Self { kdbg: header.and_then(|h| h.kd_debugger_data_block), lists: lists.into_iter().flatten().collect() }
+    }
+}
+
+fn below_root(physical: &PhysicalImage, root: PhysAddr, hints: &Hints) -> Result<Kernel, &'static str> {
+    let rules = PteRules::unknown_kernel(physical.end());
+    let space = |levels| PagedSpace::new(physical.clone(), root.0, levels, rules);
+    let four = space(PagingLevels::Four);
+    let five = space(PagingLevels::Five);
+    // The page of shared data is mapped in every address space of Windows, at the right depth only.
+    let space = if shared_data::version(&four).is_some() {
+        four
+    } else if shared_data::version(&five).is_some() {
+        five
+    } else if hints.lists.iter().any(|(at, ..)| four.read_u64(*at).is_ok()) {
+        four
+    } else if hints.lists.iter().any(|(at, ..)| five.read_u64(*at).is_ok()) {
+        five
+    } else {
+        return Err("map neither the shared data page nor the header's lists");
+    };
+    kernel_in(space, hints).ok_or("map no kernel image")
+}
+
+fn kernel_in(space: PagedSpace, hints: &Hints) -> Option<Kernel> {
+    let kdbg = hints.kdbg.and_then(|at| read_kdbg(&space, at));
+    let mut incomplete = Vec::new();
+    let by_kdbg = kdbg.as_ref().and_then(Kdbg::kern_base);
+    let by_module = hints.lists.first().and_then(|(head, ..)| first_module_base(&space, *head));
+    // Two witnesses that agree are believed without headers, which are often paged out.
+    let known = by_kdbg.filter(|base| by_module.is_none_or(|other| other == *base)).or(by_module);
+    let headers = |base| ImageHeaders::read(&space, base).ok().filter(|headers| is_kernel(&space, headers));
+    let near = hints.lists.iter().map(|(at, ..)| *at).chain(hints.kdbg);
+    let (base, headers) = match known {
+        Some(base) => (base, ImageHeaders::read(&space, base).ok()),
+        None => {
+            let below = near.into_iter().find_map(|at| image_below(&space, at));
+            let found = below.and_then(headers).or_else(|| search_image(&space))?;
+            (found.base, Some(found))
+        }
+    };
+    let codeview = headers.and_then(|headers| headers.codeview(&space).ok()).filter(|found| is_kernel_pdb(&found.name));
+    let size = headers.map_or(ASSUMED_SIZE, |headers| headers.size);
+    let codeview = codeview.or_else(|| ImageHeaders::search_codeview(&space, base, size).ok());
+    let (kdbg, kdbg_at) = match kdbg {
+        Some(kdbg) => (Some(kdbg), hints.kdbg),
+        None => {
+            let found = search_kdbg(&space, base, size);
+            if let Some(wrong) = hints.kdbg {
+                let expected = match &found {
+                    Some((at, _)) => format!("{at}"),
+                    None => String::from("the address of a KDBG block; it may be encoded"),
+                };
+                let at = offsets::KD_DEBUGGER_DATA_BLOCK;
+                let (structure, field) = ("DUMP_HEADER64", "KdDebuggerDataBlock");
+                incomplete.push(Incomplete::contradiction(structure, field, at, wrong, expected));
+            }
+            found.map_or((None, hints.kdbg), |(at, kdbg)| (Some(kdbg), Some(at)))
+        }
+    };
+    Some(Kernel { space, base, headers, codeview, kdbg, kdbg_at, incomplete })
+}
+
+/// Reads a block that is not encoded.
+pub(crate) fn read_kdbg<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> Option<Kdbg> {
+    let mut header = [0; kdbg::HEADER_SIZE];
+    memory.read(at, &mut header).ok()?;
+    let mut bytes = alloc::vec![0; Kdbg::size_in(&header).ok()?];
+    memory.read(at, &mut bytes).ok()?;
+    Kdbg::parse(&bytes).ok()
+}
+
+/// Base of the first module of the list, which is the kernel. `KLDR_DATA_TABLE_ENTRY.DllBase` has not moved in any
+/// version of Windows for x64; the base is used only if the headers or KDBG confirm it.
+fn first_module_base(space: &PagedSpace, head: VirtAddr) -> Option<VirtAddr> {
+    const DLL_BASE: u64 = 0x30;
+    let first = Links::read(space, head).ok()?.flink;
+    let back = Links::read(space, first).ok()?.blink;
+    let base = space.read_pointer(first.wrapping_add(DLL_BASE)).ok()?;
+    let plausible = back == head && base.is_kernel() && base.0.is_multiple_of(PAGE_SIZE);
+    let above = head.0.checked_sub(base.0).is_some_and(|offset| offset < MAX_BELOW);
+    (plausible && above).then_some(base)
+}
+
+/// The nearest image below one of the kernel's variables.
+fn image_below(space: &PagedSpace, at: VirtAddr) -> Option<VirtAddr> {
+    let top = at.0 & !(PAGE_SIZE - 1);
+    (0..MAX_BELOW / PAGE_SIZE).find_map(|page| {
+        let base = VirtAddr(top.checked_sub(page * PAGE_SIZE)?);
+        ImageHeaders::read(space, base).ok().filter(|headers| headers.contains(at)).map(|headers| headers.base)
+    })
+}
+
+fn is_kernel(space: &PagedSpace, headers: &ImageHeaders) -> bool {
+    headers.codeview(space).is_ok_and(|found| is_kernel_pdb(&found.name))
+        || headers.export(space, "PsInitialSystemProcess").is_ok()
+}
+
+/// Looks at the first bytes of every page that is mapped where Windows loads images.
+fn search_image(space: &PagedSpace) -> Option<ImageHeaders> {
+    let mut left = MAX_SEARCHED_PAGES;
+    let mut at = IMAGE_SPACE.start;
+    while at < IMAGE_SPACE.end && left > 0 {
+        left -= 1;
+        let mut start = [0; 2];
+        match space.translate(VirtAddr(at)) {
+            Ok(found) => {
+                if space.physical().read_in_frame(found.at, &mut start).is_ok() && &start == b"MZ" {
+                    let headers = ImageHeaders::read(space, VirtAddr(at)).ok();
+                    if let Some(headers) = headers.filter(|headers| is_kernel(space, headers)) {
+                        return Some(headers);
+                    }
+                }
+                at += PAGE_SIZE;
+            }
+            Err(why) => at = (at | (unmapped(why) - 1)) + 1,
+        }
+    }
+    None
+}
+
+/// Bytes that are certainly not mapped from an address on, down to the granule of the level that ends the walk.
+fn unmapped(why: crate::Absent) -> u64 {
+    use crate::absent::Level;
+    match why {
+        crate::Absent::NotPresent(Level::Pml5 | Level::Pml4) => PAGE_SIZE << 27,
+        crate::Absent::NotPresent(Level::Pdpt) => PAGE_SIZE << 18,
+        crate::Absent::NotPresent(Level::Pd) => PAGE_SIZE << 9,
+        _ => PAGE_SIZE,
+    }
+}
+
+/// Looks for the block for debuggers in the kernel's image.
+fn search_kdbg(space: &PagedSpace, base: VirtAddr, size: u32) -> Option<(VirtAddr, Kdbg)> {
+    let mut page = [0; PAGE_SIZE as usize];
+    for offset in (0..u64::from(size)).step_by(page.len()) {
+        let at = base.wrapping_add(offset);
+        if space.read_in_page(at, &mut page).is_err() {
+            continue;
+        }
+        for found in positions(&page, kdbg::TAG) {
+            let start = at.wrapping_add(found as u64).wrapping_sub(kdbg::TAG_OFFSET as u64);
+            let kdbg = read_kdbg(space, start).filter(|kdbg| kdbg.kern_base() == Some(base));
+            if let Some(kdbg) = kdbg {
+                return Some((start, kdbg));
+            }
+        }
+    }
+    None
+}
+
+/// Frames that hold a page pointing back at itself, as the root of every Windows address space does.
+fn self_mapped_roots(physical: &PhysicalImage) -> impl Iterator<Item = PhysAddr> + '_ {
+    let frames = physical.frames().runs().flat_map(|run| (0..run.count).map(move |index| Pfn(run.first.0 + index)));
+    let mut page = [0; PAGE_SIZE as usize];
+    frames.take(usize::try_from(MAX_SEARCHED_FRAMES).unwrap_or(usize::MAX)).filter_map(move |pfn| {
+        let root = pfn.base();
+        physical.read_in_frame(root, &mut page).ok()?;
+        self_map_slot(&page, root).map(|_| root)
+    })
+}

@@ -1,0 +1,28 @@
+//! The Windows kernel as its own objects describe it: one subject, one file.
+//!
+//! Everything here is built from virtual memory, layouts and the few numbers that a dump's header gives, and knows no file
+//! format.
+
+pub mod bugcheck;
+pub mod builds;
+pub mod fields;
+pub mod handle_table;
+pub mod image;
+pub mod list;
+pub mod locate;
+pub mod module;
+pub mod process;
+pub mod protection;
+pub mod select;
+pub mod shared_data;
+pub mod signature_level;
+pub mod snapshot;
+pub mod space;
+pub mod time;
+pub mod unicode_string;
+pub mod unloaded;
+
+pub use process::Process;
+pub use snapshot::Snapshot;
+
+pub use time::FileTime;

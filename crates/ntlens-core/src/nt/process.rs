@@ -1,0 +1,596 @@
+//! Processes: `EPROCESS`, and the views of the kernel in which one must appear.
+
+use crate::absent::Absent;
+use crate::address::{PhysAddr, VirtAddr};
+use crate::incomplete::Incomplete;
+use crate::layout::field::{Bits, Embedded, Field, Flags};
+use crate::layout::view::StructView;
+use crate::memory::VirtualMemory;
+use crate::nt::list::{self, Links};
+use crate::nt::protection::Protection;
+use crate::nt::signature_level::SignatureLevel;
+use crate::nt::snapshot::Snapshot;
+use crate::nt::space::Space;
+use crate::nt::time::FileTime;
+use crate::text;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use bitflags::bitflags;
+
+crate::fields! {
+    /// Fields of `_EPROCESS`.
+    pub struct EprocessFields of "_EPROCESS" {
+        /// `ProcessObject` (3) of the enumeration `_KOBJECTS`.
+        object_type: Field<u8> = "Pcb.Header.Type" | "Pcb.Header" | "Pcb",
+        /// Links of the active list.
+        active_process_links: Field<Embedded> = "ActiveProcessLinks",
+        /// Links of the session's list.
+        session_process_links: Field<Embedded> = "SessionProcessLinks",
+        /// Process id.
+        unique_process_id: Field<u64> = "UniqueProcessId",
+        /// Process id of the parent.
+        inherited_from: Field<u64> = "InheritedFromUniqueProcessId",
+        /// File name of the image, at most fifteen bytes.
+        image_file_name: Field<[u8; 15]> = "ImageFileName",
+        /// Path of the image as it was for the security audit.
+        audit_name: Field<VirtAddr> = "SeAuditProcessCreationInfo.ImageFileName" | "SeAuditProcessCreationInfo",
+        /// When it was created.
+        create_time: Field<u64> = "CreateTime",
+        /// When it ended.
+        exit_time: Field<u64> = "ExitTime",
+        /// Root of its page tables.
+        directory_table_base: Field<u64> = "Pcb.DirectoryTableBase",
+        /// Root of the page tables that user mode runs on, with KVA shadow.
+        user_directory_table_base: Field<u64> = "Pcb.UserDirectoryTableBase",
+        /// How often it was frozen.
+        freeze_count: Field<u32> = "Pcb.FreezeCount",
+        /// Process environment block, in user memory.
+        peb: Field<VirtAddr> = "Peb",
+        /// State of 32-bit emulation.
+        wow64: Field<VirtAddr> = "WoW64Process" | "Wow64Process",
+        /// Threads that have not ended.
+        active_threads: Field<u32> = "ActiveThreads",
+        /// Table of handles.
+        object_table: Field<VirtAddr> = "ObjectTable",
+        /// The session.
+        session: Field<VirtAddr> = "Session",
+        /// Primary token, a fast reference.
+        token: Field<VirtAddr> = "Token",
+        /// Innermost job.
+        job: Field<VirtAddr> = "Job",
+        /// Port of a debugger.
+        debug_port: Field<VirtAddr> = "DebugPort",
+        /// `PS_PROTECTION`
+        protection: Field<u8> = "Protection",
+        /// Windows 7's one bit of protection.
+        protected_process: Bits = "ProtectedProcess",
+        /// Signature level of the image.
+        signature_level: Field<u8> = "SignatureLevel",
+        /// Signature level that images loaded later must have.
+        section_signature_level: Field<u8> = "SectionSignatureLevel",
+        /// The system stops if the process ends.
+        break_on_termination: Bits = "BreakOnTermination",
+        /// The process belongs to the system.
+        system_process: Bits = "SystemProcess",
+        /// The process belongs to a subsystem.
+        subsystem_process: Bits = "SubsystemProcess",
+        /// The process was created for another session.
+        cross_session_create: Bits = "CrossSessionCreate",
+        /// The process started with an empty address space.
+        minimal: Bits = "Minimal",
+        /// The process has a pico provider.
+        pico: Bits = "PicoCreated",
+        /// The process is ending.
+        process_exiting: Bits = "ProcessExiting",
+        /// The process is being deleted.
+        process_delete: Bits = "ProcessDelete",
+        /// First word of flags.
+        flags: Flags = "Flags",
+        /// Second word of flags.
+        flags2: Flags = "Flags2",
+        /// Third word of flags.
+        flags3: Flags = "Flags3",
+        /// First word of mitigations.
+        mitigation_flags: Flags = "MitigationFlags",
+        /// Second word of mitigations.
+        mitigation_flags2: Flags = "MitigationFlags2",
+        /// Third word of mitigations.
+        mitigation_flags3: Flags = "MitigationFlags3",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_MM_SESSION_SPACE`.
+    pub struct SessionFields of "_MM_SESSION_SPACE" {
+        /// Number of the session.
+        session_id: Field<u32> = "SessionId",
+        /// Head of the list of its processes.
+        process_list: Field<Embedded> = "ProcessList",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_PEB`.
+    pub struct PebFields of "_PEB" {
+        /// Parameters the process was started with.
+        process_parameters: Field<VirtAddr> = "ProcessParameters",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_RTL_USER_PROCESS_PARAMETERS`.
+    pub struct ParameterFields of "_RTL_USER_PROCESS_PARAMETERS" {
+        /// The command line.
+        command_line: Field<Embedded> = "CommandLine",
+    }
+}
+
+/// The sets of fields that describe a process.
+#[derive(Clone, Debug)]
+pub struct ProcessFields {
+    pub(crate) eprocess: EprocessFields,
+    session: SessionFields,
+    peb: PebFields,
+    parameters: ParameterFields,
+}
+
+impl ProcessFields {
+    /// Takes the fields from the layouts.
+    pub fn resolve(layouts: &crate::layout::Layouts) -> Self {
+        Self {
+            eprocess: EprocessFields::resolve(layouts),
+            session: SessionFields::resolve(layouts),
+            peb: PebFields::resolve(layouts),
+            parameters: ParameterFields::resolve(layouts),
+        }
+    }
+}
+
+/// `ProcessObject` of `_KOBJECTS`.
+const PROCESS_OBJECT: u8 = 3;
+
+bitflags! {
+    /// The views in which a process was found.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Sources: u16 {
+        /// The list of active processes.
+        const ACTIVE_LIST = 1 << 0;
+        /// The table of process and thread ids.
+        const CID_TABLE = 1 << 1;
+        /// The list of a session's processes.
+        const SESSION_LIST = 1 << 2;
+        /// The crashing thread runs in it.
+        const CRASH_CONTEXT = 1 << 3;
+    }
+}
+
+impl Sources {
+    /// The names in the output contract.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [
+            (Self::ACTIVE_LIST, "active-list"),
+            (Self::CID_TABLE, "cid-table"),
+            (Self::SESSION_LIST, "session-list"),
+            (Self::CRASH_CONTEXT, "crash-context"),
+        ];
+        all.into_iter().filter(|(source, _)| self.contains(*source)).map(|(_, name)| name).collect()
+    }
+}
+
+/// One process.
+#[derive(Clone, Debug)]
+pub struct Process {
+    snapshot: Snapshot,
+    view: StructView,
+    sources: Sources,
+}
+
+/// The processes of a dump.
+#[derive(Clone, Debug, Default)]
+pub struct Processes {
+    /// In the order of the active list, then the others by their ids.
+    pub processes: Vec<Process>,
+    /// What could not be read.
+    pub incomplete: Vec<Incomplete>,
+}
+
+impl Process {
+    fn at(snapshot: &Snapshot, eprocess: VirtAddr) -> Self {
+        let extent = snapshot.fields().process.eprocess.extent;
+        let view = StructView::read(snapshot.space(), eprocess, extent);
+        Self { snapshot: snapshot.clone(), view, sources: Sources::default() }
+    }
+
+    /// Reads an address as a process; an error if what lies there is none.
+    fn probe(snapshot: &Snapshot, eprocess: VirtAddr) -> Result<Self, Absent> {
+        if !eprocess.is_kernel() {
+            return Err(Absent::Malformed);
+        }
+        let process = Self::at(snapshot, eprocess);
+        if process.view.get(&process.fields().object_type)? == PROCESS_OBJECT {
+            Ok(process)
+        } else {
+            Err(Absent::Malformed)
+        }
+    }
+
+    fn fields(&self) -> &EprocessFields {
+        &self.snapshot.fields().process.eprocess
+    }
+
+    fn get<T: crate::layout::field::Scalar>(
+        &self,
+        field: impl Fn(&EprocessFields) -> &Result<Field<T>, Absent>,
+    ) -> Result<T, Absent> {
+        self.view.get(field(self.fields()))
+    }
+
+    fn bit(&self, field: impl Fn(&EprocessFields) -> &Result<Bits, Absent>) -> Result<bool, Absent> {
+        self.view.bit(field(self.fields()))
+    }
+
+    /// Address of the `EPROCESS`.
+    pub fn eprocess(&self) -> VirtAddr {
+        self.view.at
+    }
+
+    /// Process id (`UniqueProcessId`).
+    pub fn pid(&self) -> Result<u64, Absent> {
+        self.get(|fields| &fields.unique_process_id)
+    }
+
+    /// Process id of the process it inherited from. That process may be gone, and its id used again.
+    pub fn ppid(&self) -> Result<u64, Absent> {
+        self.get(|fields| &fields.inherited_from)
+    }
+
+    /// `ImageFileName` as stored: at most fifteen bytes.
+    pub fn name(&self) -> Result<String, Absent> {
+        self.get(|fields| &fields.image_file_name).map(|name| text::ascii_until_nul(&name))
+    }
+
+    /// `SeAuditProcessCreationInfo.ImageFileName` as stored, a path or a bare name; `None` if empty.
+    pub fn image_path(&self) -> Result<Option<String>, Absent> {
+        let name = self.get(|fields| &fields.audit_name)?;
+        if name.is_null() {
+            return Ok(None);
+        }
+        // OBJECT_NAME_INFORMATION begins with the string and holds nothing else.
+        self.snapshot.fields().unicode_string.read(self.snapshot.space(), name)
+    }
+
+    /// The command line, through the PEB in the process's own memory; `None` for a process without one.
+    pub fn command_line(&self) -> Result<Option<String>, Absent> {
+        let Some(peb) = self.peb()? else { return Ok(None) };
+        let memory = self.space()?;
+        let fields = &self.snapshot.fields().process;
+        let peb = StructView::read(&memory, peb, fields.peb.extent);
+        let parameters = peb.get(&fields.peb.process_parameters)?;
+        if parameters.is_null() {
+            return Ok(None);
+        }
+        let at = parameters.wrapping_add(fields.parameters.command_line?.offset.into());
+        self.snapshot.fields().unicode_string.read(&memory, at)
+    }
+
+    /// When it was created.
+    pub fn create_time(&self) -> Result<Option<FileTime>, Absent> {
+        self.get(|fields| &fields.create_time).map(FileTime::from_windows)
+    }
+
+    /// When it ended; `None` while it runs.
+    pub fn exit_time(&self) -> Result<Option<FileTime>, Absent> {
+        self.get(|fields| &fields.exit_time).map(FileTime::from_windows)
+    }
+
+    /// `DirectoryTableBase` without its flags.
+    pub fn dtb(&self) -> Result<PhysAddr, Absent> {
+        self.get(|fields| &fields.directory_table_base).map(PhysAddr::from_cr3)
+    }
+
+    /// `UserDirectoryTableBase` without its flags; `None` for a process that is not shadowed (0 or 1 is stored).
+    pub fn user_dtb(&self) -> Result<Option<PhysAddr>, Absent> {
+        let value = self.get(|fields| &fields.user_directory_table_base)?;
+        Ok((value > 1).then_some(PhysAddr::from_cr3(value)))
+    }
+
+    /// The process environment block, in user memory; `None` for a process without one.
+    pub fn peb(&self) -> Result<Option<VirtAddr>, Absent> {
+        self.get(|fields| &fields.peb).map(|peb| Some(peb).filter(|peb| !peb.is_null()))
+    }
+
+    /// Whether it is a 32-bit process.
+    pub fn wow64(&self) -> Result<bool, Absent> {
+        self.get(|fields| &fields.wow64).map(|state| !state.is_null())
+    }
+
+    /// Threads that have not ended.
+    pub fn active_threads(&self) -> Result<u32, Absent> {
+        self.get(|fields| &fields.active_threads)
+    }
+
+    /// Handles in use, as the table counts them; not applicable once the table is gone.
+    pub fn handle_count(&self) -> Result<u32, Absent> {
+        let table = self.get(|fields| &fields.object_table)?;
+        if table.is_null() {
+            return Err(Absent::NotApplicable);
+        }
+        self.snapshot.fields().handle_tables.count(self.snapshot.space(), table)
+    }
+
+    /// The views in which it was found.
+    pub fn sources(&self) -> Sources {
+        self.sources
+    }
+
+    /// `PS_PROTECTION`. Windows 7 has none: see [`Self::is_protected_vista`].
+    pub fn protection(&self) -> Result<Protection, Absent> {
+        self.get(|fields| &fields.protection).map(Protection)
+    }
+
+    /// Windows 7's one bit of protection (`Flags2.ProtectedProcess`).
+    pub fn is_protected_vista(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.protected_process)
+    }
+
+    /// How the image is signed.
+    pub fn signature_level(&self) -> Result<SignatureLevel, Absent> {
+        self.get(|fields| &fields.signature_level).map(SignatureLevel)
+    }
+
+    /// How images loaded later must be signed.
+    pub fn section_signature_level(&self) -> Result<SignatureLevel, Absent> {
+        self.get(|fields| &fields.section_signature_level).map(SignatureLevel)
+    }
+
+    /// The system stops if it ends (`BreakOnTermination`).
+    pub fn critical(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.break_on_termination)
+    }
+
+    /// `Flags3.SystemProcess`, since build 17763.
+    pub fn system_process(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.system_process)
+    }
+
+    /// `Flags3.SubsystemProcess`, since build 14393.
+    pub fn subsystem_process(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.subsystem_process)
+    }
+
+    /// It was created for another session than its creator's (`CrossSessionCreate`).
+    pub fn cross_session_create(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.cross_session_create)
+    }
+
+    /// It started with an empty address space (`Flags3.Minimal`).
+    pub fn minimal(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.minimal)
+    }
+
+    /// It has a pico provider, such as that of WSL 1 (`Flags2.PicoCreated`).
+    pub fn pico(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.pico)
+    }
+
+    /// All its threads are frozen (`KPROCESS.FreezeCount` is not 0).
+    pub fn frozen(&self) -> Result<bool, Absent> {
+        self.get(|fields| &fields.freeze_count).map(|count| count != 0)
+    }
+
+    /// A debugger is attached (`DebugPort`).
+    pub fn being_debugged(&self) -> Result<bool, Absent> {
+        self.get(|fields| &fields.debug_port).map(|port| !port.is_null())
+    }
+
+    /// It is ending (`ProcessExiting`).
+    pub fn exiting(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.process_exiting)
+    }
+
+    /// It is being deleted (`ProcessDelete`).
+    pub fn deleted(&self) -> Result<bool, Absent> {
+        self.bit(|fields| &fields.process_delete)
+    }
+
+    /// A word of flags as an integer and the names of what is set.
+    pub fn flags(&self, word: FlagWord) -> Result<(u32, Vec<String>), Absent> {
+        let fields = self.fields();
+        let field = match word {
+            FlagWord::Flags => &fields.flags,
+            FlagWord::Flags2 => &fields.flags2,
+            FlagWord::Flags3 => &fields.flags3,
+            FlagWord::MitigationFlags => &fields.mitigation_flags,
+            FlagWord::MitigationFlags2 => &fields.mitigation_flags2,
+            FlagWord::MitigationFlags3 => &fields.mitigation_flags3,
+        };
+        let value = self.view.flags(field)?;
+        Ok((value, field.as_ref().map(|field| field.names(value)).unwrap_or_default()))
+    }
+
+    /// Number of its session. Not applicable for a process outside of any session, and for one that left its session
+    /// when it ended.
+    pub fn session_id(&self) -> Result<u32, Absent> {
+        let session = self.get(|fields| &fields.session)?;
+        if session.is_null() {
+            return Err(Absent::NotApplicable);
+        }
+        // Symbols of Windows 11 24H2 name the structure without defining it.
+        let field = self.snapshot.fields().process.session.session_id.map_err(|_| Absent::SymbolsNeeded)?;
+        self.snapshot.space().read_u32(session.wrapping_add(field.offset.into()))
+    }
+
+    /// The primary token.
+    pub fn token(&self) -> Result<Option<VirtAddr>, Absent> {
+        let token = self.get(|fields| &fields.token)?.without_fast_ref();
+        Ok(Some(token).filter(|token| !token.is_null()))
+    }
+
+    /// The innermost job; `None` for a process in no job.
+    pub fn job(&self) -> Result<Option<VirtAddr>, Absent> {
+        self.get(|fields| &fields.job).map(|job| Some(job).filter(|job| !job.is_null()))
+    }
+
+    /// Its address space.
+    pub fn space(&self) -> Result<Space, Absent> {
+        match self.snapshot.space() {
+            Space::Paged(_) => {
+                let dtb = self.dtb()?;
+                // A process that is swapped out or gone has no page tables.
+                if dtb.0 == 0 { Err(Absent::NotApplicable) } else { Ok(self.snapshot.space().of_process(dtb.0)) }
+            }
+            blocks @ Space::Blocks(_) => Ok(blocks.clone()),
+        }
+    }
+
+    fn links(&self) -> Result<Links, Absent> {
+        Links::read(self.snapshot.space(), self.view.address_of(&self.fields().active_process_links)?)
+    }
+}
+
+/// The words of flags of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names are Windows' own")]
+pub enum FlagWord {
+    Flags,
+    Flags2,
+    Flags3,
+    MitigationFlags,
+    MitigationFlags2,
+    MitigationFlags3,
+}
+
+/// Lists the processes of all views.
+pub fn processes(snapshot: &Snapshot) -> Processes {
+    let mut census = Census { snapshot, known: BTreeMap::new(), sessions: BTreeSet::new(), incomplete: Vec::new() };
+    if let Some(triage) = snapshot.triage() {
+        census.of_crash(triage.process);
+        return census.finish(&[]);
+    }
+    census.cid_table();
+    census.session_lists();
+    let order = census.active_list();
+    // Processes that only the active list knows may be in further sessions.
+    census.session_lists();
+    census.finish(&order)
+}
+
+struct Census<'a> {
+    snapshot: &'a Snapshot,
+    known: BTreeMap<VirtAddr, Result<Process, Absent>>,
+    sessions: BTreeSet<VirtAddr>,
+    incomplete: Vec<Incomplete>,
+}
+
+impl Census<'_> {
+    fn probe(&mut self, eprocess: VirtAddr) -> Result<&mut Process, Absent> {
+        let snapshot = self.snapshot;
+        let found = self.known.entry(eprocess).or_insert_with(|| Process::probe(snapshot, eprocess));
+        found.as_mut().map_err(|why| *why)
+    }
+
+    fn note(&mut self, what: &str, place: impl core::fmt::Display, why: Absent) {
+        self.incomplete.push(Incomplete::new(what, place, why));
+    }
+
+    fn of_crash(&mut self, eprocess: Result<VirtAddr, Absent>) {
+        let found = eprocess.and_then(|at| {
+            let process = self.probe(at)?;
+            process.sources |= Sources::CRASH_CONTEXT;
+            Ok(())
+        });
+        if let Err(why) = found {
+            self.note("process of the crashing thread", "triage dump", why);
+        }
+    }
+
+    /// The processes of the table of ids.
+    fn cid_table(&mut self) {
+        let memory = self.snapshot.space();
+        let table = self.snapshot.heads().psp_cid_table.and_then(|at| memory.read_pointer(at));
+        let entries = table.and_then(|at| self.snapshot.fields().handle_tables.entries(memory, at));
+        let (entries, incomplete) = match entries {
+            Ok(found) => found,
+            Err(why) => {
+                return self.note("table of process ids", "PspCidTable", why);
+            }
+        };
+        self.incomplete.extend(incomplete);
+        let Ok(object_type) = self.snapshot.fields().process.eprocess.object_type else { return };
+        // Most entries are threads: one byte tells.
+        let is_process = |at: VirtAddr| {
+            let byte = memory.read_array::<1>(at.wrapping_add(object_type.offset.into()));
+            byte == Ok([PROCESS_OBJECT])
+        };
+        for entry in entries.into_iter().filter(|entry| is_process(entry.pointer)) {
+            if let Ok(process) = self.probe(entry.pointer) {
+                process.sources |= Sources::CID_TABLE;
+            }
+        }
+    }
+
+    /// The active list in its order. Stretches that are cut off are found through the processes known so far.
+    fn active_list(&mut self) -> Vec<VirtAddr> {
+        let memory = self.snapshot.space();
+        let links = self.snapshot.fields().process.eprocess.active_process_links;
+        let (head, links) = match (self.snapshot.heads().ps_active_process_head, links) {
+            (Ok(head), Ok(links)) => (head, u64::from(links.offset)),
+            (Err(why), _) | (_, Err(why)) => {
+                self.note("list of active processes", "PsActiveProcessHead", why);
+                return Vec::new();
+            }
+        };
+        let others = self.known.keys().map(|at| at.wrapping_add(links)).collect();
+        let member = |at: VirtAddr| self.probe(at.wrapping_sub(links))?.links();
+        let list = list::walk("list of active processes", head, Links::read(memory, head), member, || others);
+        self.incomplete.extend(list.incomplete);
+        let order: Vec<_> = list.members.iter().map(|at| at.wrapping_sub(links)).collect();
+        for at in &order {
+            if let Ok(process) = self.probe(*at) {
+                process.sources |= Sources::ACTIVE_LIST;
+            }
+        }
+        order
+    }
+
+    /// The lists of the sessions that the processes known so far are in.
+    fn session_lists(&mut self) {
+        let memory = self.snapshot.space();
+        let fields = &self.snapshot.fields().process;
+        let (Ok(list), Ok(links)) = (fields.session.process_list, fields.eprocess.session_process_links) else {
+            return;
+        };
+        let session = |process: &Process| process.get(|fields| &fields.session).ok().filter(|at| at.is_kernel());
+        let sessions: BTreeSet<_> = self.known.values().flatten().filter_map(session).collect();
+        for session in sessions {
+            if !self.sessions.insert(session) {
+                continue;
+            }
+            let head = session.wrapping_add(list.offset.into());
+            let offset = u64::from(links.offset);
+            let member = |at: VirtAddr| {
+                self.probe(at.wrapping_sub(offset))?;
+                Links::read(memory, at)
+            };
+            let list = list::walk("list of a session's processes", head, Links::read(memory, head), member, Vec::new);
+            self.incomplete.extend(list.incomplete);
+            for at in list.members {
+                if let Ok(process) = self.probe(at.wrapping_sub(offset)) {
+                    process.sources |= Sources::SESSION_LIST;
+                }
+            }
+        }
+    }
+
+    fn finish(self, order: &[VirtAddr]) -> Processes {
+        let place: BTreeMap<_, _> = order.iter().enumerate().map(|(index, at)| (*at, index)).collect();
+        let mut processes: Vec<Process> =
+            self.known.into_values().flatten().filter(|process| !process.sources.is_empty()).collect();
+        processes.sort_by_key(|process| {
+            let index = place.get(&process.eprocess()).copied().unwrap_or(usize::MAX);
+            (index, process.pid().unwrap_or(u64::MAX))
+        });
+        Processes { processes, incomplete: self.incomplete }
+    }
+}

@@ -1,0 +1,473 @@
+//! The kernel of one dump, ready to be asked.
+
+use crate::absent::Absent;
+use crate::address::{PhysAddr, VirtAddr};
+use crate::dump::header64::offsets;
+use crate::dump::{Content, Dump, Triage};
+use crate::error::Error;
+use crate::incomplete::Incomplete;
+use crate::kdbg::{Encoding, Kdbg};
+use crate::layout::source::LayoutSource;
+use crate::layout::view::StructView;
+use crate::layout::{Layouts, PdbId};
+use crate::memory::pte::PteRules;
+use crate::memory::{PagedSpace, VirtualMemory};
+use crate::nt::fields::Fields;
+use crate::nt::image::ImageHeaders;
+use crate::nt::locate::{self, Kernel};
+use crate::nt::module::{self, Modules};
+use crate::nt::process::{self, Processes};
+use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
+use crate::nt::space::Space;
+use crate::nt::unloaded::{self, Unloaded};
+use crate::nt::{builds, shared_data};
+use crate::text;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// The kernel of one dump with its layout: what every question is asked of. Cheap to clone, and shared between threads.
+#[derive(Clone)]
+pub struct Snapshot(Arc<Inner>);
+
+struct Inner {
+    dump: Dump,
+    space: Space,
+    kernel_base: Result<VirtAddr, Absent>,
+    headers: Option<ImageHeaders>,
+    id: Option<PdbId>,
+    kdbg: Option<Kdbg>,
+    build: Option<u32>,
+    selected: Selected,
+    fields: Fields,
+    heads: Heads,
+    incomplete: Vec<Incomplete>,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("dump", &self.0.dump).field("kernel", &self.0.id).finish_non_exhaustive()
+    }
+}
+
+/// Addresses of the kernel's variables from which everything is reached.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads {
+    /// Head of the list of active processes.
+    pub ps_active_process_head: Result<VirtAddr, Absent>,
+    /// Head of the list of loaded modules.
+    pub ps_loaded_module_list: Result<VirtAddr, Absent>,
+    /// The variable that points to the table of process and thread ids.
+    pub psp_cid_table: Result<VirtAddr, Absent>,
+    /// The variable that points to the ring of unloaded modules.
+    pub mm_unloaded_drivers: Result<VirtAddr, Absent>,
+    /// The number of the ring's next slot.
+    pub mm_last_unloaded_driver: Result<VirtAddr, Absent>,
+}
+
+/// What the caller knows better than the dump.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Root of the page tables to start from, instead of the header's.
+    pub dtb: Option<PhysAddr>,
+}
+
+impl Snapshot {
+    /// Finds the kernel in a dump and chooses its layout.
+    pub fn open(dump: Dump, source: &dyn LayoutSource, options: Options) -> Result<Self, Error> {
+        match &dump.content {
+            Content::Nothing(why) => Err(why.clone()),
+            Content::Triage(triage) => {
+                let triage = triage.clone();
+                open_triage(dump, &triage, source)
+            }
+            Content::Physical(_) => {
+                let kernel = locate::locate(&dump, options.dtb)?;
+                open_physical(dump, kernel, source)
+            }
+        }
+    }
+
+    /// The dump.
+    pub fn dump(&self) -> &Dump {
+        &self.0.dump
+    }
+
+    /// The content of a triage dump.
+    pub fn triage(&self) -> Option<&Triage> {
+        match &self.0.dump.content {
+            Content::Triage(triage) => Some(triage),
+            _ => None,
+        }
+    }
+
+    /// The kernel's address space.
+    pub fn space(&self) -> &Space {
+        &self.0.space
+    }
+
+    /// Base of the kernel image.
+    pub fn kernel_base(&self) -> Result<VirtAddr, Absent> {
+        self.0.kernel_base
+    }
+
+    /// The kernel image's headers, if they are in the dump.
+    pub fn kernel_headers(&self) -> Option<&ImageHeaders> {
+        self.0.headers.as_ref()
+    }
+
+    /// The identity of the kernel's symbols.
+    pub fn kernel_id(&self) -> Option<PdbId> {
+        self.0.id
+    }
+
+    /// The block for debuggers.
+    pub fn kdbg(&self) -> Option<&Kdbg> {
+        self.0.kdbg.as_ref()
+    }
+
+    /// The build of the kernel.
+    pub fn build(&self) -> Option<u32> {
+        self.0.build
+    }
+
+    /// The layout in use and where it came from.
+    pub fn selected(&self) -> &Selected {
+        &self.0.selected
+    }
+
+    /// The layout in use.
+    pub fn layouts(&self) -> &Layouts {
+        &self.0.selected.layouts
+    }
+
+    /// The fields that the library reads, as the layout places them.
+    pub fn fields(&self) -> &Fields {
+        &self.0.fields
+    }
+
+    /// Where the kernel's lists and tables begin.
+    pub fn heads(&self) -> &Heads {
+        &self.0.heads
+    }
+
+    /// What was missing or contradictory when the dump was opened.
+    pub fn incomplete(&self) -> &[Incomplete] {
+        &self.0.incomplete
+    }
+
+    /// The text that names the build (`NtBuildLab`).
+    pub fn build_lab(&self) -> Result<String, Absent> {
+        build_lab(&self.0.space, self.0.kdbg.as_ref())
+    }
+
+    /// The root of System's page tables.
+    pub fn system_dtb(&self) -> Result<PhysAddr, Absent> {
+        let field = self.0.fields.process.eprocess.directory_table_base?;
+        let system = system_process(&self.0)?;
+        let value = self.0.space.read_u64(system.wrapping_add(field.offset.into()))?;
+        Ok(PhysAddr::from_cr3(value))
+    }
+
+    /// The processes.
+    pub fn processes(&self) -> Processes {
+        process::processes(self)
+    }
+
+    /// The loaded modules.
+    pub fn modules(&self) -> Modules {
+        module::modules(self)
+    }
+
+    /// The unloaded modules, the oldest first, and what of them could not be read.
+    pub fn unloaded(&self) -> (Vec<Unloaded>, Vec<Incomplete>) {
+        unloaded::unloaded(self)
+    }
+}
+
+fn build_lab<M: VirtualMemory>(memory: &M, kdbg: Option<&Kdbg>) -> Result<String, Absent> {
+    let at = kdbg.and_then(Kdbg::nt_build_lab).ok_or(Absent::SymbolsNeeded)?;
+    let mut lab = [0; 64];
+    let held = memory.read(at, &mut lab).map_or_else(|hole| hole.done, |()| lab.len());
+    if held == 0 {
+        memory.read_array::<1>(at)?;
+    }
+    let lab = text::ascii_until_nul(lab.get(..held).unwrap_or_default());
+    if lab.starts_with(|first: char| first.is_ascii_digit()) { Ok(lab) } else { Err(Absent::Malformed) }
+}
+
+fn sizes(kdbg: Option<&Kdbg>) -> Vec<(&'static str, u64)> {
+    let size = |name, value: Option<u64>| value.map(|value| (name, value));
+    let known = [
+        size("_EPROCESS", kdbg.and_then(Kdbg::size_eprocess)),
+        size("_ETHREAD", kdbg.and_then(Kdbg::size_ethread)),
+        size("_KPRCB", kdbg.and_then(Kdbg::size_prcb)),
+    ];
+    known.into_iter().flatten().collect()
+}
+
+fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result<Snapshot, Error> {
+    let space = Space::Blocks(triage.space.clone());
+    let kdbg = triage.kdbg.clone();
+    let lab = build_lab(&space, kdbg.as_ref()).ok();
+    let (lab_build, revision) = lab.as_deref().and_then(builds::parse_build_lab).unzip();
+    let copies =
+        [("_EPROCESS", triage.sizes.eprocess), ("_ETHREAD", triage.sizes.ethread), ("_KPRCB", triage.sizes.kprcb)];
+    let copies: Vec<_> = copies.into_iter().filter_map(|(name, size)| Some((name, size?))).collect();
+    let marks = KernelMarks {
+        id: None,
+        build: lab_build.or(dump.header.as_ref().and_then(|header| header.build)),
+        revision: revision.flatten(),
+        sizes: if copies.is_empty() { sizes(kdbg.as_ref()) } else { copies },
+    };
+    let selected = select(source, &marks)?;
+    let fields = Fields::resolve(&selected.layouts);
+    let kernel_base = kdbg.as_ref().and_then(Kdbg::kern_base).ok_or(Absent::AddressNotInDump);
+    let missing = Err(Absent::AddressNotInDump);
+    let heads = Heads {
+        ps_active_process_head: missing,
+        ps_loaded_module_list: missing,
+        psp_cid_table: missing,
+        mm_unloaded_drivers: missing,
+        mm_last_unloaded_driver: missing,
+    };
+    let incomplete = dump.incomplete.clone();
+    let build = marks.build;
+    let inner =
+        Inner { dump, space, kernel_base, headers: None, id: None, kdbg, build, selected, fields, heads, incomplete };
+    check_triage(&inner, triage, &marks)?;
+    Ok(Snapshot(Arc::new(inner)))
+}
+
+/// The copies of the process and of the thread must tell the same process id, and the same root of page tables as the
+/// header.
+fn check_triage(inner: &Inner, triage: &Triage, marks: &KernelMarks) -> Result<(), Error> {
+    let Ok(process) = triage.process else { return Ok(()) };
+    let fields = &inner.fields.process.eprocess;
+    let view = StructView::read(&inner.space, process, fields.extent);
+    let object_type = view.get(&fields.object_type);
+    let dtb = view.get(&fields.directory_table_base).map(PhysAddr::from_cr3);
+    let pid = view.get(&fields.unique_process_id);
+    let mut wrong = Vec::new();
+    if object_type.is_ok_and(|kind| kind != 3) {
+        wrong.push("the type of the process object is not 3");
+    }
+    if dtb.is_ok_and(|dtb| Some(dtb) != inner.dump.header_dtb()) {
+        wrong.push("the page tables of the process are not those of the header");
+    }
+    if pid.is_ok_and(|pid| pid % 4 != 0 || pid > MAX_PID) {
+        wrong.push("the process id is no multiple of 4");
+    }
+    // One contradiction can be the dump's own; more are the layout's.
+    if wrong.len() < 2 { Ok(()) } else { Err(Error::NoLayout { kernel: describe(marks), reason: wrong.join(", ") }) }
+}
+
+/// Ids are handles of a table of at most 2^26 entries.
+const MAX_PID: u64 = 1 << 28;
+
+fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Result<Snapshot, Error> {
+    let Kernel { space, base, headers, codeview, kdbg, kdbg_at, incomplete } = kernel;
+    let lab = build_lab(&space, kdbg.as_ref()).ok();
+    let (lab_build, revision) = lab.as_deref().and_then(builds::parse_build_lab).unzip();
+    let header_build = dump.header.as_ref().and_then(|header| header.build);
+    let build = lab_build.or_else(|| shared_data::version(&space).and_then(|found| found.build)).or(header_build);
+    let id = codeview.map(|codeview| codeview.id);
+    let marks = KernelMarks { id, build, revision: revision.flatten(), sizes: sizes(kdbg.as_ref()) };
+    let selected = select(source, &marks)?;
+    let layouts = &selected.layouts;
+    let kdbg = kdbg.or_else(|| decode_kdbg(&space, base, layouts, kdbg_at));
+    let rules = PteRules { invalid_mask: invalid_mask(&space, base, layouts), ..*space.rules() };
+    let rules = rules.with_layouts(layouts, build);
+    let space = space.with_rules(rules);
+    let fields = Fields::resolve(layouts);
+    let mut all = dump.incomplete.clone();
+    all.extend(incomplete);
+    let heads = heads(&dump, &space, base, layouts, kdbg.as_ref(), &mut all);
+    let mut inner = Inner {
+        dump,
+        space: Space::Paged(space.clone()),
+        kernel_base: Ok(base),
+        headers,
+        id,
+        kdbg,
+        build,
+        selected,
+        fields,
+        heads,
+        incomplete: all,
+    };
+    if inner.heads.ps_active_process_head.is_err() {
+        inner.heads.ps_active_process_head = head_behind_system(&inner);
+    }
+    check(&inner, &marks)?;
+    // System outlives every process: its page tables are whole when those of the crashing one may not be.
+    let snapshot = Snapshot(Arc::new(inner));
+    let system = snapshot.system_dtb().ok().map(|dtb| space.with_root(dtb.0)).filter(PagedSpace::has_self_map);
+    Ok(match (system, Arc::try_unwrap(snapshot.0)) {
+        (Some(system), Ok(inner)) => Snapshot(Arc::new(Inner { space: Space::Paged(system), ..inner })),
+        (None, Ok(inner)) => Snapshot(Arc::new(inner)),
+        (_, Err(shared)) => Snapshot(shared),
+    })
+}
+
+/// Reads a block that the kernel keeps encoded, with the help of exact symbols.
+fn decode_kdbg(space: &PagedSpace, base: VirtAddr, layouts: &Layouts, header: Option<VirtAddr>) -> Option<Kdbg> {
+    let symbol = |name| layouts.symbol(name).ok().map(|rva| base.wrapping_add(rva.0));
+    let value = |name| symbol(name).and_then(|at| space.read_u64(at).ok());
+    let encoding = Encoding {
+        wait_never: value("KiWaitNever")?,
+        wait_always: value("KiWaitAlways")?,
+        encoded_flag: symbol("KdpDataBlockEncoded")?,
+    };
+    [header, symbol("KdDebuggerDataBlock")].into_iter().flatten().find_map(|at| {
+        let plain = locate::read_kdbg(space, at);
+        plain.or_else(|| {
+            let head = space.read_array::<{ crate::kdbg::HEADER_SIZE }>(at).ok()?;
+            let (words, _) = head.as_chunks::<8>();
+            let decoded: Vec<u8> =
+                words.iter().flat_map(|word| encoding.decode(u64::from_le_bytes(*word)).to_le_bytes()).collect();
+            let mut bytes = alloc::vec![0; Kdbg::size_in(&decoded).ok()?];
+            space.read(at, &mut bytes).ok()?;
+            Kdbg::decode(&bytes, &encoding).ok()
+        })
+    })
+}
+
+/// The bits that the kernel inverts in entries that are not valid.
+fn invalid_mask(space: &PagedSpace, base: VirtAddr, layouts: &Layouts) -> Option<u64> {
+    let symbol = |name| layouts.symbol(name).ok().map(|rva| base.wrapping_add(rva.0));
+    let in_state = || {
+        let place = layouts.place("_MI_SYSTEM_INFORMATION", "Hardware.InvalidPteMask").ok()?;
+        Some(symbol("MiState")?.wrapping_add(place.offset.into()))
+    };
+    let at = symbol("MiInvalidPteMask").or_else(in_state)?;
+    space.read_u64(at).ok()
+}
+
+fn heads(
+    dump: &Dump,
+    space: &PagedSpace,
+    base: VirtAddr,
+    layouts: &Layouts,
+    kdbg: Option<&Kdbg>,
+    incomplete: &mut Vec<Incomplete>,
+) -> Heads {
+    let header = dump.header.as_ref();
+    let symbol = |name| layouts.symbol(name).ok().map(|rva| base.wrapping_add(rva.0));
+    let exported = |name| ImageHeaders::read(space, base).and_then(|headers| headers.export(space, name)).ok();
+    let mut list = |name: &'static str, offset, in_header: Option<VirtAddr>, others: [Option<VirtAddr>; 3]| {
+        let is_head = |at: &VirtAddr| module::is_list_head(space, *at);
+        if let Some(at) = in_header.filter(is_head) {
+            return Ok(at);
+        }
+        let found = others.into_iter().flatten().find(is_head);
+        if let Some(wrong) = in_header {
+            let expected = found.map_or("the head of a list".into(), |found| format!("{found}"));
+            incomplete.push(Incomplete::contradiction("DUMP_HEADER64", name, offset, wrong, expected));
+        }
+        found.ok_or(Absent::SymbolsNeeded)
+    };
+    let ps_active_process_head = list(
+        "PsActiveProcessHead",
+        offsets::PS_ACTIVE_PROCESS_HEAD,
+        header.and_then(|header| header.ps_active_process_head),
+        [kdbg.and_then(Kdbg::ps_active_process_head), symbol("PsActiveProcessHead"), None],
+    );
+    let ps_loaded_module_list = list(
+        "PsLoadedModuleList",
+        offsets::PS_LOADED_MODULE_LIST,
+        header.and_then(|header| header.ps_loaded_module_list),
+        [kdbg.and_then(Kdbg::ps_loaded_module_list), symbol("PsLoadedModuleList"), exported("PsLoadedModuleList")],
+    );
+    let variable = |known: Option<VirtAddr>, name| known.or_else(|| symbol(name)).ok_or(Absent::SymbolsNeeded);
+    Heads {
+        ps_active_process_head,
+        ps_loaded_module_list,
+        psp_cid_table: variable(kdbg.and_then(Kdbg::psp_cid_table), "PspCidTable"),
+        mm_unloaded_drivers: variable(kdbg.and_then(Kdbg::mm_unloaded_drivers), "MmUnloadedDrivers"),
+        mm_last_unloaded_driver: variable(kdbg.and_then(Kdbg::mm_last_unloaded_driver), "MmLastUnloadedDriver"),
+    }
+}
+
+/// Where `PsInitialSystemProcess` points: the kernel exports that name, so it is found without symbols.
+fn initial_system_process(inner: &Inner) -> Result<VirtAddr, Absent> {
+    let base = inner.kernel_base?;
+    let symbol = inner.selected.layouts.symbol("PsInitialSystemProcess").map(|rva| base.wrapping_add(rva.0));
+    let exported = || {
+        let headers = inner.headers.ok_or(Absent::SymbolsNeeded)?;
+        headers.export(&inner.space, "PsInitialSystemProcess")
+    };
+    inner.space.read_pointer(symbol.or_else(|_| exported())?)
+}
+
+/// System's `EPROCESS`: the first of the active list, or where `PsInitialSystemProcess` points.
+fn system_process(inner: &Inner) -> Result<VirtAddr, Absent> {
+    let links = inner.fields.process.eprocess.active_process_links?;
+    let first = inner.heads.ps_active_process_head.and_then(|head| inner.space.read_pointer(head));
+    let first = first.map(|first| first.wrapping_sub(links.offset.into()));
+    let looks_right = |at: VirtAddr| contradictions(inner, at).len() < 2;
+    match first {
+        Ok(first) if looks_right(first) => Ok(first),
+        other => initial_system_process(inner).ok().filter(|at| looks_right(*at)).map_or(other, Ok),
+    }
+}
+
+/// The head of the active list as System's neighbour inside the kernel image.
+fn head_behind_system(inner: &Inner) -> Result<VirtAddr, Absent> {
+    let links = inner.fields.process.eprocess.active_process_links?;
+    let system = initial_system_process(inner)?.wrapping_add(links.offset.into());
+    let head = crate::nt::list::Links::read(&inner.space, system)?.blink;
+    let inside = inner.headers.is_none_or(|headers| headers.contains(head));
+    if inside && module::is_list_head(&inner.space, head) { Ok(head) } else { Err(Absent::SymbolsNeeded) }
+}
+
+/// What at an address speaks against its being System. A field that is not in the dump says nothing.
+fn contradictions(inner: &Inner, at: VirtAddr) -> Vec<String> {
+    let fields = &inner.fields.process.eprocess;
+    let view = StructView::read(&inner.space, at, fields.extent);
+    let mut wrong = Vec::new();
+    let mut expect = |what: &str, found: Option<String>, expected: &str| {
+        if let Some(found) = found.filter(|found| found != expected) {
+            wrong.push(format!("{what} is {found:?}, expected {expected}"));
+        }
+    };
+    let number = |value: Result<u64, Absent>| value.ok().map(|value| format!("{value}"));
+    expect("object type", number(view.get(&fields.object_type).map(u64::from)), "3");
+    expect("pid", number(view.get(&fields.unique_process_id)), "4");
+    let name = view.get(&fields.image_file_name).ok().map(|name| text::ascii_until_nul(&name));
+    expect("name", name, "System");
+    let root = view.get(&fields.directory_table_base).ok();
+    let is_root = root.zip(inner.space.paged()).map(|(root, space)| space.with_root(root).has_self_map());
+    expect("whether its page tables point back at themselves", is_root.map(|is| format!("{is}")), "true");
+    wrong
+}
+
+/// Refuses a layout under which the first process is not System.
+fn check(inner: &Inner, marks: &KernelMarks) -> Result<(), Error> {
+    let candidates = [
+        initial_system_process(inner),
+        inner.fields.process.eprocess.active_process_links.and_then(|links| {
+            let first = inner.space.read_pointer(inner.heads.ps_active_process_head?)?;
+            Ok(first.wrapping_sub(links.offset.into()))
+        }),
+    ];
+    let wrong: Vec<Vec<String>> = candidates.into_iter().flatten().map(|at| contradictions(inner, at)).collect();
+    let Some(best) = wrong.into_iter().min_by_key(Vec::len) else { return Ok(()) };
+    // One contradiction can be damage; more are the layout's.
+    if best.len() < 2 {
+        return Ok(());
+    }
+    let layout = inner.selected.origin.name();
+    let reason =
+        format!("with the {layout} layout the process that should be System contradicts it: {}", best.join("; "));
+    Err(Error::NoLayout { kernel: describe(marks), reason })
+}
+
+/// How a chosen layout is shown.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,35 @@
+//! `UNICODE_STRING`: a length, and a pointer to text without an end mark.
+
+use crate::absent::Absent;
+use crate::address::VirtAddr;
+use crate::memory::VirtualMemory;
+use crate::text;
+use alloc::string::String;
+
+crate::fields! {
+    /// Fields of `_UNICODE_STRING`.
+    pub struct UnicodeStringFields of "_UNICODE_STRING" {
+        /// Bytes of text.
+        length: crate::layout::field::Field<u16> = "Length",
+        /// The text.
+        buffer: crate::layout::field::Field<VirtAddr> = "Buffer",
+    }
+}
+
+impl UnicodeStringFields {
+    /// Reads the text of a string at an address. `None` for an empty one.
+    pub fn read<M: VirtualMemory + ?Sized>(&self, memory: &M, at: VirtAddr) -> Result<Option<String>, Absent> {
+        let view = crate::layout::view::StructView::read(memory, at, self.extent);
+        let (length, buffer) = (view.get(&self.length)?, view.get(&self.buffer)?);
+        // The kernel counts bytes of whole characters: an odd length was never written by it.
+        if length % 2 != 0 {
+            return Err(Absent::Malformed);
+        }
+        if length == 0 || buffer.is_null() {
+            return Ok(None);
+        }
+        let mut bytes = alloc::vec![0; usize::from(length)];
+        memory.read(buffer, &mut bytes).map_err(|hole| hole.why)?;
+        Ok(Some(text::utf16(&bytes)))
+    }
+}

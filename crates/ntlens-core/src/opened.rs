@@ -1,0 +1,92 @@
+//! A dump that was opened, with its kernel if one was found: what every question is asked of.
+
+use crate::dump::Dump;
+use crate::error::Error;
+use crate::incomplete::Incomplete;
+use crate::layout::source::LayoutSource;
+use crate::nt::module::Modules;
+use crate::nt::process::Processes;
+use crate::nt::snapshot::{Options, Snapshot};
+use crate::nt::unloaded::Unloaded;
+use crate::source::ByteSource;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A dump and its kernel. Cheap to clone, and shared between threads.
+#[derive(Clone, Debug)]
+pub struct OpenDump {
+    name: Arc<str>,
+    dump: Dump,
+    kernel: Result<Snapshot, Error>,
+}
+
+/// Raw memory is tried only for files that can be an image of whole pages.
+const SMALLEST_RAW: u64 = 1 << 20;
+
+impl OpenDump {
+    /// Opens a dump of any kind. A kernel that is not found, or whose layout is not known, does not stop this: what the
+    /// header says can be told in any case. A file without a header is taken as raw memory if a Windows kernel is in it.
+    pub fn open(
+        name: impl Into<String>,
+        source: Arc<dyn ByteSource>,
+        layouts: &dyn LayoutSource,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let name: Arc<str> = name.into().into();
+        match Dump::open(source.clone()) {
+            Ok(dump) => {
+                let kernel = Snapshot::open(dump.clone(), layouts, options);
+                Ok(Self { name, dump, kernel })
+            }
+            Err(why) => {
+                let unknown = matches!(why, Error::Malformed { offset: 0, field: "Signature", .. });
+                let whole_pages =
+                    source.len() >= SMALLEST_RAW && source.len().is_multiple_of(crate::address::PAGE_SIZE);
+                if !unknown || !whole_pages {
+                    return Err(why);
+                }
+                let dump = Dump::open_raw(source);
+                match Snapshot::open(dump.clone(), layouts, options) {
+                    Err(Error::NoKernel { .. }) => Err(why),
+                    kernel => Ok(Self { name, dump, kernel }),
+                }
+            }
+        }
+    }
+
+    /// The name that the user gave it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file and its header.
+    pub fn dump(&self) -> &Dump {
+        &self.dump
+    }
+
+    /// The kernel, or why it could not be found or understood.
+    pub fn kernel(&self) -> Result<&Snapshot, Error> {
+        self.kernel.as_ref().map_err(Clone::clone)
+    }
+
+    /// What was missing or contradictory when the dump was opened.
+    pub fn incomplete(&self) -> &[Incomplete] {
+        self.kernel.as_ref().map_or(&self.dump.incomplete, |kernel| kernel.incomplete())
+    }
+
+    /// The processes of all views.
+    pub fn processes(&self) -> Result<Processes, Error> {
+        Ok(self.kernel()?.processes())
+    }
+
+    /// The loaded modules.
+    pub fn modules(&self) -> Result<Modules, Error> {
+        Ok(self.kernel()?.modules())
+    }
+
+    /// The unloaded modules, the oldest first.
+    pub fn unloaded(&self) -> Result<(Vec<Unloaded>, Vec<Incomplete>), Error> {
+        Ok(self.kernel()?.unloaded())
+    }
+}

@@ -1,0 +1,200 @@
+//! Questions, and their answers as tables.
+//!
+//! A question is one file of this folder and one line of [`QUESTIONS`]: from there it exists in every output format, on the
+//! command line and in every binding. A column is declared once, with its name, its kind and where its value comes from.
+
+pub mod coverage;
+pub mod info;
+pub mod memory;
+pub mod modules;
+pub mod processes;
+pub mod translation;
+pub mod unloaded;
+pub mod value;
+
+use crate::error::Error;
+use crate::incomplete::Incomplete;
+use crate::opened::OpenDump;
+use alloc::vec::Vec;
+use core::fmt;
+pub use value::{Cell, Kind, Value};
+
+/// All questions that are answered with a table.
+pub const QUESTIONS: &[&dyn Question] =
+    &[&info::INFO, &processes::PROCESSES, &modules::MODULES, &unloaded::UNLOADED, &coverage::COVERAGE];
+
+/// The question of a name.
+pub fn question(name: &str) -> Option<&'static dyn Question> {
+    QUESTIONS.iter().find(|question| question.name() == name).copied()
+}
+
+/// What can be asked of a dump.
+pub trait Question: Sync {
+    /// The table's name in the output contract.
+    fn name(&self) -> &'static str;
+
+    /// One sentence about the answer.
+    fn about(&self) -> &'static str;
+
+    /// The columns, in their order.
+    fn columns(&self) -> Vec<Heading>;
+
+    /// The columns that a terminal shows, with short headings.
+    fn screen(&self) -> &'static [Screen];
+
+    /// Answers.
+    fn ask(&self, dump: &OpenDump) -> Result<Table, Error>;
+}
+
+/// A column's name and kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// The name in the output contract.
+    pub name: &'static str,
+    /// The kind of its values.
+    pub kind: Kind,
+    /// What the values mean, with their unit.
+    pub about: &'static str,
+}
+
+/// A column as a terminal shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Screen {
+    /// The short heading.
+    pub heading: &'static str,
+    /// The column.
+    pub column: &'static str,
+}
+
+/// A column and where its value comes from.
+pub struct Column<R> {
+    heading: Heading,
+    get: fn(&R) -> Cell,
+}
+
+impl<R> fmt::Debug for Column<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.heading.fmt(f)
+    }
+}
+
+impl<R> Column<R> {
+    /// Declares a column.
+    pub const fn new(name: &'static str, kind: Kind, about: &'static str, get: fn(&R) -> Cell) -> Self {
+        Self { heading: Heading { name, kind, about }, get }
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The table's name.
+    pub name: &'static str,
+    /// Its columns.
+    pub columns: Vec<Heading>,
+    /// The columns that a terminal shows.
+    pub screen: &'static [Screen],
+    /// Whether it has one row, which a terminal shows from top to bottom.
+    pub record: bool,
+    /// Its rows: as many cells as there are columns.
+    pub rows: Vec<Vec<Cell>>,
+    /// What the answer could not take into account.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// Rows and what could not be read.
+pub type Answer<R> = Result<(Vec<R>, Vec<Incomplete>), Error>;
+
+/// A table as it is declared: everything but its rows, which are values of one type.
+pub struct TableDef<R: 'static> {
+    /// The table's name.
+    pub name: &'static str,
+    /// One sentence about it.
+    pub about: &'static str,
+    /// Its columns.
+    pub columns: &'static [Column<R>],
+    /// The columns that a terminal shows.
+    pub screen: &'static [Screen],
+    /// Whether it has one row, which a terminal shows from top to bottom.
+    pub record: bool,
+}
+
+impl<R> TableDef<R> {
+    /// The names and kinds of the columns.
+    pub fn headings(&self) -> Vec<Heading> {
+        self.columns.iter().map(|column| column.heading).collect()
+    }
+
+    /// Fills the table.
+    pub fn fill(&self, rows: &[R], incomplete: Vec<Incomplete>) -> Table {
+        let rows = rows.iter().map(|row| self.columns.iter().map(|column| (column.get)(row)).collect()).collect();
+        let Self { name, screen, record, .. } = *self;
+        Table { name, columns: self.headings(), screen, record, rows, incomplete }
+    }
+}
+
+/// A question whose rows are values of one type.
+pub struct Asked<R: 'static> {
+    /// The table.
+    pub table: TableDef<R>,
+    /// Finds the rows.
+    pub rows: fn(&OpenDump) -> Answer<R>,
+}
+
+impl<R> fmt::Debug for TableDef<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TableDef").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Debug for Asked<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table.fmt(f)
+    }
+}
+
+impl<R> Question for Asked<R> {
+    fn name(&self) -> &'static str {
+        self.table.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.table.about
+    }
+
+    fn columns(&self) -> Vec<Heading> {
+        self.table.headings()
+    }
+
+    fn screen(&self) -> &'static [Screen] {
+        self.table.screen
+    }
+
+    fn ask(&self, dump: &OpenDump) -> Result<Table, Error> {
+        let (rows, incomplete) = (self.rows)(dump)?;
+        Ok(self.table.fill(&rows, incomplete))
+    }
+}
+
+/// Short for a column of a terminal.
+pub(crate) const fn screen(heading: &'static str, column: &'static str) -> Screen {
+    Screen { heading, column }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeSet;
+
+    #[test]
+    fn every_column_has_its_own_name_and_every_screen_column_exists() {
+        for question in QUESTIONS {
+            let columns = question.columns();
+            let names: BTreeSet<_> = columns.iter().map(|column| column.name).collect();
+            assert_eq!(names.len(), columns.len(), "{}", question.name());
+            for shown in question.screen() {
+                assert!(names.contains(shown.column), "{} shows {}", question.name(), shown.column);
+            }
+        }
+    }
+}

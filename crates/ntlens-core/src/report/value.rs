@@ -1,0 +1,115 @@
+//! What one cell of a table holds.
+
+use crate::absent::Absent;
+use crate::address::{PhysAddr, VirtAddr};
+use crate::nt::time::FileTime;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A value of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Value {
+    /// Yes or no.
+    Bool(bool),
+    /// A number.
+    Uint(u64),
+    /// An address, virtual or physical.
+    Address(u64),
+    /// A moment.
+    Time(FileTime),
+    /// A span of time in units of 100 ns; shown in seconds.
+    Duration(u64),
+    /// Text, as exact as it could be decoded: it comes from the dump and is escaped where it is shown.
+    Text(String),
+    /// Several texts.
+    List(Vec<String>),
+    /// Several addresses or numbers shown like them.
+    Addresses(Vec<u64>),
+}
+
+/// The kind of values in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the kinds are those of `Value`")]
+#[non_exhaustive]
+pub enum Kind {
+    Bool,
+    Uint,
+    Address,
+    Time,
+    Duration,
+    Text,
+    List,
+    Addresses,
+}
+
+/// A span of time in units of 100 ns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Duration(pub u64);
+
+/// One cell: a value, nothing, or the reason why a value is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell {
+    /// A value.
+    Value(Value),
+    /// There is simply none.
+    Null,
+    /// There should be one.
+    Absent(Absent),
+}
+
+impl Cell {
+    /// The value, if there is one.
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Null | Self::Absent(_) => None,
+        }
+    }
+
+    /// Why there is no value.
+    pub fn absent(&self) -> Option<Absent> {
+        match self {
+            Self::Absent(why) => Some(*why),
+            Self::Value(_) | Self::Null => None,
+        }
+    }
+}
+
+macro_rules! cells {
+    ($($ty:ty => |$value:ident| $make:expr;)+) => {$(
+        impl From<$ty> for Cell {
+            fn from($value: $ty) -> Self {
+                Self::Value($make)
+            }
+        }
+    )+};
+}
+
+cells! {
+    bool => |value| Value::Bool(value);
+    u8 => |value| Value::Uint(value.into());
+    u32 => |value| Value::Uint(value.into());
+    u64 => |value| Value::Uint(value);
+    VirtAddr => |value| Value::Address(value.0);
+    PhysAddr => |value| Value::Address(value.0);
+    FileTime => |value| Value::Time(value);
+    Duration => |value| Value::Duration(value.0);
+    String => |value| Value::Text(value);
+    &str => |value| Value::Text(value.into());
+    Vec<String> => |value| Value::List(value);
+    Vec<&str> => |value| Value::List(value.into_iter().map(String::from).collect());
+    Vec<u64> => |value| Value::Addresses(value);
+}
+
+impl<T: Into<Cell>> From<Option<T>> for Cell {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl<T: Into<Cell>> From<Result<T, Absent>> for Cell {
+    fn from(value: Result<T, Absent>) -> Self {
+        value.map_or_else(Self::Absent, Into::into)
+    }
+}

@@ -1,0 +1,36 @@
+//! Text from memory: decoded losslessly where it can be, with U+FFFD where it cannot.
+
+use alloc::string::String;
+
+/// UTF-16, little endian. An odd last byte is left out.
+pub fn utf16(bytes: &[u8]) -> String {
+    let (units, _) = bytes.as_chunks::<2>();
+    let units = units.iter().map(|unit| u16::from_le_bytes(*unit));
+    char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+}
+
+/// UTF-16, little endian, up to the first NUL.
+pub fn utf16_until_nul(bytes: &[u8]) -> String {
+    let (units, _) = bytes.as_chunks::<2>();
+    let end = units.iter().position(|unit| *unit == [0, 0]).unwrap_or(units.len());
+    utf16(bytes.get(..end * 2).unwrap_or_default())
+}
+
+/// One byte a character up to the first NUL: ASCII, with U+FFFD for bytes above, whose code page is not known.
+pub fn ascii_until_nul(bytes: &[u8]) -> String {
+    let text = bytes.iter().take_while(|byte| **byte != 0);
+    text.map(|byte| if byte.is_ascii() { char::from(*byte) } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_decoded_as_far_as_it_goes() {
+        assert_eq!(utf16(b"a\0\xac\x20\x00\xd8b"), "a\u{20ac}\u{fffd}");
+        assert_eq!(utf16_until_nul(b"a\0\0\0b\0"), "a");
+        assert_eq!(utf16_until_nul(b"a\0b\0"), "ab");
+        assert_eq!(ascii_until_nul(b"ls\xe9ss\0junk"), "ls\u{fffd}ss");
+    }
+}

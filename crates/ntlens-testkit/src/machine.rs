@@ -1,0 +1,212 @@
+//! The builder: what the machine shall be like.
+
+use crate::assembly::Assembly;
+use crate::frames::Placement;
+use crate::image::Image;
+use crate::physical::PAGE;
+use crate::process_spec::ProcessSpec;
+use ntlens_core::layout::{Layouts, PdbId};
+
+/// A loaded module.
+#[derive(Clone, Debug)]
+pub struct ModuleSpec {
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) paged_out: bool,
+    pub(crate) hidden: bool,
+}
+
+impl ModuleSpec {
+    /// A module with one page present: its header.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), size: 0, paged_out: false, hidden: false }
+    }
+
+    /// Bytes of its image; by default some number.
+    #[must_use]
+    pub const fn size(mut self, bytes: u64) -> Self {
+        self.size = bytes;
+        self
+    }
+
+    /// Its header lies in the page file.
+    #[must_use]
+    pub const fn paged_out(mut self) -> Self {
+        self.paged_out = true;
+        self
+    }
+
+    /// Taken out of `PsLoadedModuleList`; its memory stays.
+    #[must_use]
+    pub const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+}
+
+/// A machine to be built. The same calls give the same bytes.
+///
+/// # Panics
+/// Every method that builds or writes panics when the wishes contradict each other or memory runs out: the caller is a
+/// test.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub(crate) layouts: Layouts,
+    pub(crate) pdb: PdbId,
+    pub(crate) seed: u64,
+    pub(crate) frames: u64,
+    pub(crate) placement: Placement,
+    pub(crate) processors: u32,
+    pub(crate) levels: u8,
+    pub(crate) pcid: bool,
+    pub(crate) encoded_kdbg: bool,
+    pub(crate) invalid_pte_mask: Option<u64>,
+    pub(crate) current: u64,
+    pub(crate) processes: Vec<ProcessSpec>,
+    pub(crate) modules: Vec<ModuleSpec>,
+    pub(crate) unloaded: Vec<String>,
+    pub(crate) named_objects: Vec<(String, String)>,
+    next_pid: u64,
+}
+
+impl Machine {
+    /// A machine with this kernel, 64 MiB, two processors, and the System process.
+    pub fn new(layouts: Layouts) -> Self {
+        let pdb = layouts.id().unwrap_or(PdbId { guid: 0x6e74_6c65_6e73_2d74_6573_746b_6974_0001, age: 1 });
+        Self {
+            layouts,
+            pdb,
+            seed: 1,
+            frames: 0x4000,
+            placement: Placement::Ascending,
+            processors: 2,
+            levels: 4,
+            pcid: false,
+            encoded_kdbg: false,
+            invalid_pte_mask: None,
+            current: 4,
+            processes: vec![ProcessSpec::system_process()],
+            modules: Vec::new(),
+            unloaded: Vec::new(),
+            named_objects: Vec::new(),
+            next_pid: 88,
+        }
+    }
+
+    /// Where everything random comes from.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Bytes of RAM, at least 16 MiB; machines under 64 MiB have nothing above 4 GiB.
+    #[must_use]
+    pub const fn memory(mut self, bytes: u64) -> Self {
+        self.frames = bytes / PAGE;
+        self
+    }
+
+    /// Where frames are taken from.
+    #[must_use]
+    pub const fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// How many processors there are.
+    #[must_use]
+    pub const fn processors(mut self, count: u32) -> Self {
+        self.processors = count;
+        self
+    }
+
+    /// Page tables of five levels (LA57).
+    #[must_use]
+    pub const fn five_level_paging(mut self) -> Self {
+        self.levels = 5;
+        self
+    }
+
+    /// `DirectoryTableBase` values carry process-context identifiers in their low bits.
+    #[must_use]
+    pub const fn pcid(mut self) -> Self {
+        self.pcid = true;
+        self
+    }
+
+    /// The debugger data block is encoded, as on a machine that was never debugged.
+    #[must_use]
+    pub const fn encoded_kdbg(mut self) -> Self {
+        self.encoded_kdbg = true;
+        self
+    }
+
+    /// The mask that not-present entries are exclusive-ored with; by default bit 45.
+    #[must_use]
+    pub const fn invalid_pte_mask(mut self, mask: u64) -> Self {
+        self.invalid_pte_mask = Some(mask);
+        self
+    }
+
+    /// The process that processor 0 was working for; by default System.
+    #[must_use]
+    pub const fn current_process(mut self, pid: u64) -> Self {
+        self.current = pid;
+        self
+    }
+
+    /// Adds a process; its id.
+    pub fn process(&mut self, mut spec: ProcessSpec) -> u64 {
+        let pid = spec.pid.unwrap_or_else(|| {
+            self.next_pid += 4 * (1 + self.next_pid / 4 % 7);
+            self.next_pid
+        });
+        assert!(pid.is_multiple_of(4), "process ids are multiples of 4");
+        assert!(self.processes.iter().all(|other| other.pid != Some(pid)), "two processes with id {pid}");
+        self.next_pid = self.next_pid.max(pid);
+        spec.pid = Some(pid);
+        self.processes.push(spec);
+        pid
+    }
+
+    /// Takes a process out of the list of active processes.
+    pub fn hide(&mut self, pid: u64) -> &mut Self {
+        self.spec(pid).hidden = true;
+        self
+    }
+
+    /// Ends a process at that time.
+    pub fn exited(&mut self, pid: u64, time: u64) -> &mut Self {
+        self.spec(pid).exit_time = Some(time);
+        self
+    }
+
+    /// A process that was added, to change it.
+    pub fn spec(&mut self, pid: u64) -> &mut ProcessSpec {
+        self.processes.iter_mut().find(|spec| spec.pid == Some(pid)).expect("a process with this id was added")
+    }
+
+    /// Adds a module after the kernel.
+    pub fn module(&mut self, spec: ModuleSpec) -> &mut Self {
+        self.modules.push(spec);
+        self
+    }
+
+    /// Adds a driver that is gone.
+    pub fn unloaded(&mut self, name: impl Into<String>) -> &mut Self {
+        self.unloaded.push(name.into());
+        self
+    }
+
+    /// Adds a named object (`Event`, `Mutant`, `Section`, ...) by its full path, with the directories above it.
+    pub fn named_object(&mut self, type_name: impl Into<String>, path: impl Into<String>) -> &mut Self {
+        self.named_objects.push((type_name.into(), path.into()));
+        self
+    }
+
+    /// Writes the machine's memory.
+    pub fn build(&self) -> Image {
+        Assembly::new(self).finish()
+    }
+}

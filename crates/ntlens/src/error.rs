@@ -1,0 +1,43 @@
+//! What can go wrong around a dump.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why something could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be opened or read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The path is no regular file: a folder, a pipe or a device is never read as a dump.
+    #[error("{}: is {what}, expected a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The file is no dump that can be read.
+    #[error("{}: {error}", path.display())]
+    Dump {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: ntlens_core::Error,
+    },
+    /// A question could not be answered.
+    #[error(transparent)]
+    Core(#[from] ntlens_core::Error),
+    /// The embedded layouts are broken, which no release is.
+    #[error("the embedded layouts cannot be read: {0}")]
+    Pack(#[from] ntlens_symbols::PackError),
+    /// An answer could not be written.
+    #[error("the answer could not be written: {0}")]
+    Write(#[from] io::Error),
+}

@@ -1,0 +1,35 @@
+//! `csv`: a line of headings, then the rows; lists are joined with spaces, reasons stand in the last column.
+
+use super::escape::spreadsheet;
+use super::{address, reasons, seconds};
+use crate::error::Error;
+use ntlens_core::report::{Cell, Table, Value};
+use std::io::Write;
+
+pub(super) fn write(out: &mut dyn Write, answer: &Table) -> Result<(), Error> {
+    let mut writer = csv::Writer::from_writer(out);
+    let headings = answer.columns.iter().map(|column| column.name).chain(["absent"]);
+    writer.write_record(headings).map_err(std::io::Error::from)?;
+    for row in &answer.rows {
+        let absent: Vec<String> = reasons(answer, row).map(|(column, reason)| format!("{column}={reason}")).collect();
+        let cells = row.iter().map(text).chain([absent.join(" ")]);
+        writer.write_record(cells).map_err(std::io::Error::from)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
+
+fn text(cell: &Cell) -> String {
+    let Some(value) = cell.value() else { return String::new() };
+    match value {
+        Value::Bool(value) => value.to_string(),
+        Value::Uint(value) => value.to_string(),
+        Value::Address(value) => address(*value),
+        Value::Time(value) => value.to_string(),
+        Value::Duration(units) => seconds(*units),
+        Value::Text(text) => spreadsheet(text),
+        Value::List(texts) => spreadsheet(&texts.join(" ")),
+        Value::Addresses(values) => values.iter().map(|value| address(*value)).collect::<Vec<_>>().join(" "),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,86 @@
+//! Answers in the formats that people and programs read.
+//!
+//! A format is one file of this folder and one line of [`Format`].
+
+mod csv;
+pub mod escape;
+mod json;
+mod jsonl;
+mod table;
+
+use crate::error::Error;
+use ntlens_core::OpenDump;
+use ntlens_core::report::Table;
+use std::io::Write;
+use std::str::FromStr;
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people, in a terminal.
+    #[default]
+    Table,
+    /// One document with the rows, the layout, and what is missing.
+    Json,
+    /// The rows alone, one object a line.
+    Jsonl,
+    /// The rows with a line of headings.
+    Csv,
+}
+
+impl Format {
+    /// All formats, by the names that users give.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("table", Self::Table), ("json", Self::Json), ("jsonl", Self::Jsonl), ("csv", Self::Csv)];
+}
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.iter().find(|(name, _)| *name == text);
+        found.map(|(_, format)| *format).ok_or_else(|| format!("no format is named {text:?}"))
+    }
+}
+
+/// How a terminal wants its table.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terminal {
+    /// Columns of the terminal; `None` for a file or a pipe, where lines are as long as they need to be.
+    pub width: Option<u16>,
+}
+
+/// Writes an answer.
+pub fn write(
+    out: &mut dyn Write,
+    format: Format,
+    dump: Option<&OpenDump>,
+    answer: &Table,
+    terminal: Terminal,
+) -> Result<(), Error> {
+    match format {
+        Format::Table => table::write(out, answer, terminal),
+        Format::Json => json::write(out, dump, answer),
+        Format::Jsonl => jsonl::write(out, answer),
+        Format::Csv => csv::write(out, answer),
+    }
+}
+
+/// Units of 100 ns as seconds with seven decimals.
+fn seconds(units: u64) -> String {
+    format!("{}.{:07}", units / 10_000_000, units % 10_000_000)
+}
+
+/// An address as it is written everywhere: `0x` and 16 digits.
+fn address(value: u64) -> String {
+    format!("{value:#018x}")
+}
+
+/// The reasons of the cells that are missing, as `column=reason`.
+fn reasons<'a>(
+    answer: &'a Table,
+    row: &'a [ntlens_core::report::Cell],
+) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
+    let cells = answer.columns.iter().zip(row);
+    cells.filter_map(|(column, cell)| Some((column.name, cell.absent()?.reason())))
+}

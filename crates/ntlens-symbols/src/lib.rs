@@ -1,7 +1,7 @@
 //! Where ntlens takes the layouts of Windows kernel structures from.
 //!
 //! [`pack`] decodes the layouts that are part of this crate: all types of about two hundred kernels in one file of some
-//! two hundred kilobytes. It needs neither `std` nor a network nor a file.
+//! two hundred kilobytes. It needs neither `std` nor a network nor a file. [`dt`] prints types as `WinDbg` does.
 //!
 //! ```
 //! use ntlens_symbols::Pack;
@@ -17,6 +17,7 @@
 
 extern crate alloc;
 
+pub mod dt;
 pub mod pack;
 
 pub use pack::{EMBEDDED, Pack, PackError, Source, TableInfo};

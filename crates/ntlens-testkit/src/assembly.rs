@@ -124,6 +124,7 @@ impl<'m> Assembly<'m> {
         self.memory_manager();
         self.kdbg();
         self.huge_page();
+        self.other_regions();
         for built in &self.built {
             if built.space != self.guest.kernel {
                 built.space.share_kernel_half(&mut self.guest.memory, self.guest.kernel);
@@ -165,6 +166,17 @@ impl<'m> Assembly<'m> {
         }
         self.truth.kernel.size = size;
         self.truth.kernel.system_dtb = space.root * PAGE;
+    }
+
+    /// Regions that every kernel has, one page each: readers take a top table with few kernel entries for none.
+    fn other_regions(&mut self) {
+        const HYPERSPACE: u64 = 0xffff_f700_0108_0000;
+        const HAL_HEAP: u64 = 0xffff_ffff_ffd0_0000;
+        let space = self.guest.kernel;
+        self.guest.map_new(space, HAL_HEAP, 1, KERNEL | NO_EXECUTE);
+        if self.build < 14393 {
+            self.guest.map_new(space, HYPERSPACE, 1, KERNEL | NO_EXECUTE);
+        }
     }
 
     /// Maps the first GiB of physical memory in one page, where the machine has something there.

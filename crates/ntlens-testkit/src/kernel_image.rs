@@ -74,6 +74,24 @@ fn end_of_symbols(layouts: &Layouts) -> u64 {
     last.next_multiple_of(PAGE) + PAGE
 }
 
+/// Sections with the names that readers look for (`POOLCODE` tells the kernel from other images), at made-up borders.
+fn sections(data: u32, directories: u32, end: u32) -> Vec<(&'static str, u32, u32, u32)> {
+    const CODE: [&str; 5] = [".text", "PAGE", "PAGELK", "POOLCODE", "INIT"];
+    let share = (data - 0x1000) / CODE.len() as u32 & !0xfff;
+    let mut start = 0x1000;
+    let mut sections = Vec::new();
+    for name in CODE {
+        let next = if name == "INIT" { data } else { start + share };
+        sections.push((name, start, next, TEXT));
+        start = next;
+    }
+    let middle = data + ((directories - data) / 2 & !0xfff);
+    sections.push((".data", data, middle, DATA));
+    sections.push(("CACHEALI", middle, directories, DATA));
+    sections.push((".edata", directories, end, READ));
+    sections
+}
+
 impl Assembly<'_> {
     /// Time stamp and check sum are those of no real kernel.
     pub(crate) fn kernel_image(&mut self) {
@@ -94,11 +112,7 @@ impl Assembly<'_> {
             dll: false,
             version: version.map_or((10, 0), |version| (version.major, version.minor)),
             pdb: Some((self.machine.pdb, "ntkrnlmp.pdb")),
-            sections: vec![
-                (".text", 0x1000, data, TEXT),
-                (".data", data, directories, DATA),
-                (".edata", directories, size(&layouts) as u32, READ),
-            ],
+            sections: sections(data, directories, size(&layouts) as u32),
             exports,
             directories,
         };

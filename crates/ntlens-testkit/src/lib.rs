@@ -61,6 +61,7 @@ mod token;
 pub mod truth;
 mod typical;
 mod user_space;
+mod vad;
 
 pub use dump::{BitmapSignature, DumpOptions, Kind};
 pub use frames::{FrameUse, Placement};

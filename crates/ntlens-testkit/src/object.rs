@@ -223,6 +223,12 @@ impl Assembly<'_> {
             self.guest.write(address, &[cookie]);
             self.truth.kernel.ob_header_cookie = Some(cookie);
         }
+        // The second slot is no type: it holds an address that faults.
+        if let Some(table) = self.symbol("ObTypeIndexTable") {
+            let bad = if modern { self.plan.system_ptes - 0x1000 } else { 0xbad0_b0b0 };
+            self.guest.write_u64(table + 8, bad);
+            self.set_symbol("MmBadPointer", bad);
+        }
         let size = self.guest.size_of("_OBJECT_TYPE", 0xd8);
         for (index, name) in self.types.names.iter().enumerate() {
             let body = self.object(PoolKind::NonPaged, "Type", size, *b"ObjT", Some(Named { directory: 0, name }));

@@ -133,6 +133,7 @@ impl Assembly<'_> {
         self.image_path(eprocess, &path, spec.image_path_page);
         self.link(eprocess, pid, alive);
         let threads = if alive { spec.threads } else { 0 };
+        let vads = if alive { self.vads(eprocess, user.as_ref(), threads) } else { Vec::new() };
         let threads = (0..threads)
             .map(|number| self.thread(eprocess, pid, number, space, user.as_ref(), create_time))
             .collect::<Vec<_>>();
@@ -191,6 +192,7 @@ impl Assembly<'_> {
             current_directory: user.as_ref().map(|user| user.current_directory.clone()),
             image_base: user.as_ref().map(|user| user.image_base),
             dlls: user.map(|user| user.dlls).unwrap_or_default(),
+            vads,
             in_active_list: !spec.hidden,
             in_cid_table: alive,
         });

@@ -361,6 +361,8 @@ pub struct Process {
     pub image_base: Option<u64>,
     /// Loaded images, in load order.
     pub dlls: Vec<Dll>,
+    /// Ranges of its user memory, ascending.
+    pub vads: Vec<Vad>,
     /// Whether `PsActiveProcessHead` shows it.
     pub in_active_list: bool,
     /// Whether `PspCidTable` shows it.
@@ -502,6 +504,24 @@ pub struct Dll {
     pub base: u64,
     /// Its size.
     pub size: u64,
+}
+
+/// A range of user memory.
+#[derive(Clone, Debug, Serialize)]
+pub struct Vad {
+    /// Its first byte.
+    #[serde(serialize_with = "hex")]
+    pub start: u64,
+    /// Its last byte.
+    #[serde(serialize_with = "hex")]
+    pub end: u64,
+    /// Always `private`.
+    pub kind: &'static str,
+    /// The five bits of its protection.
+    pub protection: u8,
+    /// `_MMVAD_SHORT`.
+    #[serde(serialize_with = "hex")]
+    pub va: u64,
 }
 
 /// A named object.

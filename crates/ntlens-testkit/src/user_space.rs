@@ -18,6 +18,8 @@ pub(crate) struct UserMemory {
     pub(crate) command_line: String,
     pub(crate) current_directory: String,
     pub(crate) dlls: Vec<Dll>,
+    /// Start and end of the memory with strings and loader data.
+    pub(crate) heap: (u64, u64),
 }
 
 const PARAMETERS: &str = "_RTL_USER_PROCESS_PARAMETERS";
@@ -109,7 +111,8 @@ impl Assembly<'_> {
         }
         self.set_page_state(space, peb, spec.peb_page);
         let peb32 = spec.wow64.then_some(0x30_0000);
-        UserMemory { peb, peb32, image_base, command_line, current_directory, dlls }
+        let heap = (heap_start, heap.mapped);
+        UserMemory { peb, peb32, image_base, command_line, current_directory, dlls, heap }
     }
 
     fn parameters(&mut self, heap: &mut Heap, path: &str, command_line: &str, directory: &str) -> u64 {

@@ -77,20 +77,36 @@ pub struct FieldDef {
     pub ty: Type,
 }
 
-impl FieldDef {
-    /// Whether another revision has the same field at the same place. What a pointer points at may change its name, and
-    /// some sources know no types.
-    fn agrees(&self, other: &Self) -> bool {
-        let same_type = match (&self.ty, &other.ty) {
-            (Type::Bits { position: p, length: l, .. }, Type::Bits { position, length, .. }) => {
-                (p, l) == (position, length)
-            }
-            (Type::Bits { .. }, _) | (_, Type::Bits { .. }) => false,
-            (Type::Unknown, _) | (_, Type::Unknown) | (Type::Pointer(_), Type::Pointer(_)) => true,
-            (own, other) => own == other,
-        };
-        same_type && self.name == other.name && self.offset == other.offset
-    }
+/// The fields that several revisions of a structure have at the same place.
+fn common_fields<'a>(def: &StructDef, others: impl Iterator<Item = &'a StructDef> + Clone) -> Vec<FieldDef> {
+    let common = |field: &FieldDef| {
+        let mut field = field.clone();
+        for other in others.clone() {
+            let same = other.fields.iter().find(|same| same.name == field.name && same.offset == field.offset)?;
+            field.ty = common_type(&field.ty, &same.ty)?;
+        }
+        Some(field)
+    };
+    def.fields.iter().filter_map(common).collect()
+}
+
+/// What two revisions of a field have in common. What a pointer points at may change its name, some sources know no
+/// types, and of a structure without a name the fields are compared one by one.
+fn common_type(one: &Type, other: &Type) -> Option<Type> {
+    let same = match (one, other) {
+        (Type::Bits { position: p, length: l, .. }, Type::Bits { position, length, .. }) => {
+            (p, l) == (position, length)
+        }
+        (Type::Bits { .. }, _) | (_, Type::Bits { .. }) => false,
+        (Type::Inline(one), Type::Inline(other)) => {
+            let fields = common_fields(one, core::iter::once(&**other));
+            return Some(Type::Inline(Arc::new(StructDef { fields, ..(**one).clone() })));
+        }
+        (Type::Unknown, known) => return Some(known.clone()),
+        (_, Type::Unknown) | (Type::Pointer(_), Type::Pointer(_)) => true,
+        (one, other) => one == other,
+    };
+    same.then(|| one.clone())
 }
 
 /// A structure, union or class.
@@ -177,8 +193,7 @@ impl Layouts {
                 agreed.structs.insert(name.clone(), (*def).clone());
                 continue;
             }
-            let same = |field: &&FieldDef| others.iter().all(|other| other.fields.iter().any(|f| f.agrees(field)));
-            let fields: Vec<_> = def.fields.iter().filter(same).cloned().collect();
+            let fields = common_fields(def, others.iter().map(|other| &***other));
             let size = def.size.filter(|_| others.iter().all(|other| other.size == def.size));
             let kept: BTreeSet<_> = fields.iter().map(|field| field.name.clone()).collect();
             let named = known.iter().flat_map(|other| &other.fields);

@@ -188,12 +188,12 @@ mod tests {
         let kernel = kernel(&root, "a.json".into(), None, &context).unwrap();
         assert_eq!((kernel.version, kernel.id), (version, Some(id)));
         assert_eq!(kernel.symbols, BTreeMap::from([("PsProcessType".to_owned(), 64)]));
-        let Definition::Struct(def) = &**kernel.definitions.get("_A").unwrap() else { panic!() };
+        let Definition::Struct(def) = &*kernel.definitions["_A"] else { panic!() };
         let names: Vec<_> = def.fields.iter().map(|field| &*field.name).collect();
         assert_eq!(names, ["All", "Low", "u"]);
         let Type::Inline(inner) = &def.fields[2].ty else { panic!() };
         assert_eq!((&*inner.name, inner.kind), ("", StructKind::Union));
-        let Definition::Enum(def) = &**kernel.definitions.get("_E").unwrap() else { panic!() };
+        let Definition::Enum(def) = &*kernel.definitions["_E"] else { panic!() };
         assert_eq!(def.constants, [("Z".into(), 0), ("A".into(), 1)]);
         assert_eq!(kernel.definitions.len(), 2);
     }

@@ -1,0 +1,255 @@
+//! Machines of every kernel: what the truth says is what memory holds, read back by page tables and lists.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
+
+use ntlens_testkit::{
+    DumpOptions, HandleSpec, HandleTarget, Image, Kind, Machine, ModuleSpec, PageState, Placement, ProcessSpec,
+    layouts, versions,
+};
+use std::collections::BTreeSet;
+
+const KERNELS: &[&str] = &[
+    "6.1.7601.24540",
+    "6.3.9600.20778",
+    "10.0.14393.5125",
+    "10.0.17763.3046",
+    "10.0.18362.592",
+    "10.0.19041.1288",
+    "10.0.20348.1129",
+    "10.0.22000.1098",
+];
+
+struct Reader<'a>(&'a Image);
+
+impl Reader<'_> {
+    fn offset(&self, structure: &str, path: &str) -> u64 {
+        self.0.layouts().place(structure, path).unwrap().offset.into()
+    }
+
+    fn u64(&self, address: u64) -> u64 {
+        u64::from_le_bytes(self.0.read(address, 8).unwrap().try_into().unwrap())
+    }
+
+    fn symbol(&self, name: &str) -> u64 {
+        self.0.truth().kernel.base + self.0.layouts().symbol(name).unwrap().0
+    }
+
+    /// Entries of a list, forwards; every link backwards must fit.
+    fn list(&self, head: u64) -> Vec<u64> {
+        let mut entries = Vec::new();
+        let mut at = self.u64(head);
+        let mut previous = head;
+        while at != head {
+            assert_eq!(self.u64(at + 8), previous);
+            assert!(entries.len() < 100_000);
+            entries.push(at);
+            previous = at;
+            at = self.u64(at);
+        }
+        entries
+    }
+}
+
+fn check(image: &Image) {
+    let reader = Reader(image);
+    let truth = image.truth();
+    let links = reader.offset("_EPROCESS", "ActiveProcessLinks");
+    let listed: Vec<u64> =
+        reader.list(reader.symbol("PsActiveProcessHead")).into_iter().map(|entry| entry - links).collect();
+    let expected: Vec<u64> =
+        truth.processes.iter().filter(|process| process.in_active_list).map(|process| process.eprocess).collect();
+    assert_eq!(listed, expected);
+    for process in &truth.processes {
+        let field = |path: &str| reader.u64(process.eprocess + reader.offset("_EPROCESS", path));
+        assert_eq!(field("UniqueProcessId"), process.pid);
+        assert_eq!(field("Pcb.DirectoryTableBase"), process.dtb);
+        let threads = reader.list(process.eprocess + reader.offset("_EPROCESS", "ThreadListHead"));
+        assert_eq!(threads.len(), process.threads.len());
+        if let Some(token) = field("Token").checked_sub(0xf) {
+            assert_eq!(token, process.token.va);
+        }
+        match process.session_id {
+            Some(session) => {
+                let space = truth.sessions.iter().find(|known| known.session_id == session).unwrap();
+                assert_eq!(field("Session"), space.va);
+                assert!(space.pids.contains(&process.pid));
+            }
+            None => assert_eq!(field("Session"), 0),
+        }
+        // The kernel half is the same in all address spaces.
+        let space = image.space(process.pid).unwrap();
+        assert_eq!(image.read_in(space, process.eprocess, 0x100), image.read(process.eprocess, 0x100));
+        if let (Some(peb), "resident") = (process.peb, process.peb_state) {
+            let parameters = image.read_in(space, peb + 0x20, 8).unwrap();
+            let parameters = u64::from_le_bytes(parameters.try_into().unwrap());
+            let string = image.read_in(space, parameters + 0x70, 16).unwrap();
+            let length = usize::from(u16::from_le_bytes(string[..2].try_into().unwrap()));
+            let buffer = u64::from_le_bytes(string[8..].try_into().unwrap());
+            let units = image.read_in(space, buffer, length).unwrap();
+            let units: Vec<u16> = units.chunks(2).map(|unit| u16::from_le_bytes(unit.try_into().unwrap())).collect();
+            assert_eq!(String::from_utf16(&units).unwrap(), *process.command_line.as_ref().unwrap());
+        }
+    }
+    let modules = reader.list(reader.symbol("PsLoadedModuleList"));
+    assert_eq!(modules.len(), truth.modules.len());
+    for (entry, module) in modules.iter().zip(&truth.modules) {
+        assert_eq!(reader.u64(entry + 0x30), module.base);
+    }
+    check_cid(&reader);
+}
+
+/// Every process and thread stands in `PspCidTable` under its number.
+fn check_cid(reader: &Reader<'_>) {
+    let truth = reader.0.truth();
+    let table = reader.u64(reader.symbol("PspCidTable"));
+    assert_eq!(table, truth.cid_table.va);
+    let code = reader.u64(table + reader.offset("_HANDLE_TABLE", "TableCode"));
+    assert_eq!(code & 7, 1);
+    let body = |id: u64| {
+        let leaf = reader.u64((code & !7) + id / 4 / 256 * 8);
+        let low = reader.u64(leaf + id / 4 % 256 * 16);
+        if truth.build < 9600 { low & !7 } else { ((low as i64 >> 16) as u64) & !0xf }
+    };
+    for process in truth.processes.iter().filter(|process| process.in_cid_table) {
+        assert_eq!(body(process.pid), process.eprocess);
+        for thread in &process.threads {
+            assert_eq!(body(thread.tid), thread.va);
+        }
+    }
+}
+
+#[test]
+fn typical_machines_of_every_build_are_consistent() {
+    for version in KERNELS {
+        let image = Machine::typical(layouts(version).unwrap(), 5, 40).build();
+        check(&image);
+    }
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn machines_of_every_kernel_are_consistent() {
+    let versions: BTreeSet<String> = versions().iter().map(ToString::to_string).collect();
+    assert!(versions.len() > 150);
+    for version in versions {
+        check(&Machine::typical(layouts(&version).unwrap(), 3, 32).build());
+    }
+}
+
+#[test]
+fn the_same_wishes_give_the_same_bytes() {
+    let machine = Machine::typical(layouts("10.0.19041.1288").unwrap(), 9, 32);
+    let kind = Kind::BitmapKernel { live: false };
+    assert!(machine.build().to_vec(kind) == machine.build().to_vec(kind));
+    assert!(machine.build().to_vec(kind) != machine.clone().seed(10).build().to_vec(kind));
+}
+
+#[test]
+fn machines_with_five_levels_pcids_and_other_placements_are_consistent() {
+    let layouts = layouts("10.0.20348.1129").unwrap();
+    check(&Machine::typical(layouts.clone(), 1, 32).five_level_paging().build());
+    check(&Machine::typical(layouts.clone(), 1, 32).pcid().placement(Placement::Scattered).build());
+    let image = Machine::typical(layouts, 1, 32).placement(Placement::Descending).build();
+    check(&image);
+    assert_eq!(image.truth().kernel.system_dtb / 0x1000 + 1, image.memory().end());
+}
+
+#[test]
+fn pages_are_there_in_every_way() {
+    let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+    let states = [
+        PageState::Resident,
+        PageState::Transition,
+        PageState::PageFile { file: 1, page: 0x77 },
+        PageState::DemandZero,
+        PageState::Prototype,
+        PageState::Unmapped,
+    ];
+    let pids: Vec<u64> =
+        states.iter().map(|state| machine.process(ProcessSpec::named("state.exe").peb_page(*state))).collect();
+    machine.module(ModuleSpec::named("hidden.sys").hidden());
+    let image = machine.build();
+    for (state, pid) in states.iter().zip(pids) {
+        let process = image.truth().process(pid).unwrap();
+        let readable = image.read_in(image.space(pid).unwrap(), process.peb.unwrap(), 8).is_some();
+        assert_eq!(readable, *state == PageState::Resident);
+        let translations = &image.truth().translations;
+        let noted = translations.iter().find(|known| known.va == process.peb.unwrap() && known.dtb == process.dtb);
+        let expected = match state {
+            PageState::Resident => "present",
+            PageState::PageFile { .. } => "pagefile",
+            other => other.name(),
+        };
+        assert_eq!(noted.unwrap().state, expected);
+    }
+}
+
+#[test]
+fn tables_of_handles_have_the_levels_asked_for() {
+    for version in ["6.1.7601.24540", "10.0.19041.1288"] {
+        let mut machine = Machine::new(layouts(version).unwrap()).memory(64 << 20);
+        let mut spec = ProcessSpec::named("many.exe").handle_levels(2);
+        for value in [4, 0x404, 0x8_0004] {
+            let handle = HandleSpec::new(HandleTarget::Process(4), 0x1f_ffff);
+            spec = spec.handle(HandleSpec { value: Some(value), ..handle });
+        }
+        let pid = machine.process(spec);
+        let image = machine.build();
+        let reader = Reader(&image);
+        let process = image.truth().process(pid).unwrap();
+        let table = process.handle_table.unwrap();
+        assert_eq!((table.level, table.count), (2, 3));
+        let code = reader.u64(table.va + reader.offset("_HANDLE_TABLE", "TableCode"));
+        assert_eq!(code & 7, 2);
+        let middle = reader.u64((code & !7) + 8);
+        let leaf = reader.u64(middle);
+        let low = reader.u64(leaf + 16);
+        let header = if version.starts_with("6.1") { low & !7 } else { ((low as i64 >> 16) as u64) & !0xf };
+        assert_eq!(header, image.truth().process(4).unwrap().object_header);
+    }
+}
+
+#[test]
+fn every_kind_has_the_geometry_of_its_header() {
+    let image = Machine::typical(layouts("10.0.19041.1288").unwrap(), 2, 32).build();
+    for kind in [
+        Kind::Full,
+        Kind::Summary,
+        Kind::Triage,
+        Kind::BitmapFull { active: false },
+        Kind::BitmapFull { active: true },
+        Kind::BitmapKernel { live: false },
+        Kind::BitmapKernel { live: true },
+        Kind::RdmpKernel,
+        Kind::RdmpUser,
+        Kind::RdmpFull,
+    ] {
+        let mut out = std::io::Cursor::new(Vec::new());
+        let dump = image.write(kind, &mut out).unwrap().dump.unwrap();
+        let mut file = out.into_inner();
+        file.resize(usize::try_from(dump.file_size).unwrap(), 0);
+        assert_eq!(&file[..8], b"PAGEDU64");
+        assert_eq!(file[0xf98], u8::try_from(dump.dump_type).unwrap());
+        let Some(first) = dump.first_page_offset else {
+            assert_eq!(&file[file.len() - 4..], b"TRGD");
+            continue;
+        };
+        assert_eq!(dump.file_size, first + dump.pages_in_dump * 0x1000);
+        // System's top page table is in every dump, and maps itself.
+        let slot = usize::try_from(image.truth().kernel.self_map_index * 8).unwrap();
+        let entry = (image.truth().kernel.system_dtb | 0x8000_0000_0000_0863).to_le_bytes();
+        let pages = file[usize::try_from(first).unwrap()..].chunks(0x1000);
+        assert_eq!(pages.filter(|page| page[slot..slot + 8] == entry).count(), 1);
+    }
+}
+
+#[test]
+fn files_can_be_damaged() {
+    let image = Machine::new(layouts("10.0.19041.1288").unwrap()).memory((32 << 20) + 0x5000).build();
+    let options = DumpOptions::new(Kind::BitmapFull { active: false }).exact_bits().dtb_bits(0x8000_0000_0000_0002);
+    let whole = image.to_vec(options.clone());
+    let bits = u64::from_le_bytes(whole[0x2030..0x2038].try_into().unwrap());
+    assert_ne!(bits % 8, 0);
+    assert_eq!(whole[0x10], 2);
+    let cut = image.to_vec(options.patch(0xf98, &[7]).truncate(0x3000));
+    assert_eq!((cut.len(), cut[0xf98]), (0x3000, 7));
+}

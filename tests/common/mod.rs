@@ -1,0 +1,138 @@
+//! Material that lies beside the project: real and synthetic dumps with facts that were established elsewhere.
+//!
+//! Nothing of it is part of the project. Where it is absent, a test says that it was skipped.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr)]
+
+use ntlens::OpenDump;
+use ntlens::render::{self, Format, Terminal};
+use ntlens::report::question;
+use serde_json::Value as Json;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The folder named by `NTLENS_SHARED`, else `shared` beside the project; `None`, with a message, if there is none.
+pub(crate) fn shared() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(|parent| parent.join("shared"));
+    let folder = std::env::var_os("NTLENS_SHARED").map(PathBuf::from).or(beside)?;
+    if folder.join("dumps").is_dir() {
+        return Some(folder);
+    }
+    assert!(
+        std::env::var_os("NTLENS_SHARED").is_none(),
+        "NTLENS_SHARED names {}, which has no dumps",
+        folder.display()
+    );
+    eprintln!("skipped: no shared folder with dumps (NTLENS_SHARED names it)");
+    None
+}
+
+/// A file of the shared folder, unpacked.
+pub(crate) fn unpack(packed: &Path) -> Vec<u8> {
+    let file = fs::File::open(packed).unwrap_or_else(|error| panic!("{}: {error}", packed.display()));
+    let mut bytes = Vec::new();
+    lzma_rust2::XzReader::new(std::io::BufReader::new(file), true).read_to_end(&mut bytes).expect("an xz file");
+    bytes
+}
+
+/// A dump of the shared folder as a file of the tests' own.
+pub(crate) fn dump_file(packed: &Path) -> PathBuf {
+    let name = packed.file_stem().expect("a name");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let fresh =
+        |path: &Path| Some(fs::metadata(path).ok()?.modified().ok()? >= fs::metadata(packed).ok()?.modified().ok()?);
+    if fresh(&path) != Some(true) {
+        // Tests run side by side: the file appears whole or not at all.
+        let part = path.with_extension(format!("{}.{:?}", std::process::id(), std::thread::current().id()));
+        fs::write(&part, unpack(packed)).expect("room for an unpacked dump");
+        fs::rename(&part, &path).expect("a rename");
+    }
+    path
+}
+
+/// Files of a folder with an ending, in order.
+pub(crate) fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().ends_with(ending))
+        .collect();
+    found.sort();
+    found
+}
+
+/// A file of JSON, packed or not.
+pub(crate) fn json(path: &Path) -> Json {
+    let packed = path.extension().is_some_and(|extension| extension == "xz");
+    let bytes = if packed { unpack(path) } else { fs::read(path).expect("a readable file") };
+    serde_json::from_slice(&bytes).expect("a JSON file")
+}
+
+/// The document that the command would print.
+pub(crate) fn document(dump: &OpenDump, table: &str) -> Json {
+    let answer = question(table).expect("a question").ask(dump).unwrap_or_else(|error| panic!("{table}: {error}"));
+    let mut bytes = Vec::new();
+    render::write(&mut bytes, Format::Json, Some(dump), &answer, Terminal::default()).expect("JSON");
+    serde_json::from_slice(&bytes).expect("valid JSON")
+}
+
+/// The rows of an answer.
+pub(crate) fn rows(dump: &OpenDump, table: &str) -> Vec<Json> {
+    document(dump, table)["rows"].as_array().expect("rows").clone()
+}
+
+/// A number written as hex text.
+pub(crate) fn hex(value: &Json) -> Option<u64> {
+    u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok()
+}
+
+/// An address as the output writes it.
+pub(crate) fn address(value: u64) -> Json {
+    format!("{value:#018x}").into()
+}
+
+/// Counts of a comparison, printed by the test that makes it.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    equal: std::collections::BTreeMap<String, u64>,
+    absent: std::collections::BTreeMap<String, u64>,
+    different: Vec<String>,
+}
+
+impl Tally {
+    /// Compares one value with what it should be.
+    pub(crate) fn check(&mut self, column: &str, place: &str, found: &Json, expected: &Json) {
+        if found == expected {
+            *self.equal.entry(column.into()).or_default() += 1;
+        } else {
+            self.different.push(format!("{place}: {column} is {found}, expected {expected}"));
+        }
+    }
+
+    /// Counts a value that is rightly missing for a reason.
+    pub(crate) fn check_absent(&mut self, column: &str, place: &str, row: &Json, reasons: &[&str]) {
+        let reason = row["absent"][column].as_str();
+        if row[column].is_null() && reason.is_some_and(|reason| reasons.contains(&reason)) {
+            *self.absent.entry(column.into()).or_default() += 1;
+        } else {
+            let found = &row[column];
+            self.different.push(format!("{place}: {column} is {found} ({reason:?}), expected absence by {reasons:?}"));
+        }
+    }
+
+    /// Prints the counts and fails on any difference.
+    pub(crate) fn finish(self, what: &str) {
+        eprintln!(
+            "{what}: {} values equal, {} rightly absent, {} different",
+            self.equal.values().sum::<u64>(),
+            self.absent.values().sum::<u64>(),
+            self.different.len()
+        );
+        for (column, count) in &self.equal {
+            eprintln!("  {column}: {count} equal, {} absent", self.absent.get(column).unwrap_or(&0));
+        }
+        assert!(!self.equal.is_empty(), "nothing was compared");
+        let shown: Vec<_> = self.different.iter().take(40).cloned().collect();
+        assert!(self.different.is_empty(), "{} differences:\n{}", self.different.len(), shown.join("\n"));
+    }
+}

@@ -1,14 +1,17 @@
 //! Writes a typical machine as a dump file, and what is true of it beside it as JSON.
 //!
-//! `write_dump VERSION KIND FILE [PROCESSES [MEMORY_MIB [SEED]]]`, for example
-//! `write_dump 10.0.19041.1288 full /tmp/a.dmp 60`
-#![allow(clippy::expect_used, reason = "a small tool for maintainers")]
+//! `write_dump VERSION KIND FILE [PROCESSES [MEMORY_MIB [SEED]]] [FLAG]...`, for example
+//! `write_dump 10.0.19041.1288 full a.dmp 60`. Flags: `scattered`, `descending`, `pcid`, `la57`, `encoded`, `exact`.
 
-use ntlens_testkit::{Kind, Machine, Placement, layouts};
+use ntlens_testkit::{DumpOptions, Kind, Machine, Placement, layouts};
 use std::time::Instant;
 
+const FLAGS: [&str; 6] = ["scattered", "descending", "pcid", "la57", "encoded", "exact"];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let is_flag = |text: &String| FLAGS.contains(&text.as_str());
+    let (flags, arguments): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(is_flag);
+    let flag = |name: &str| flags.iter().any(|known| known == name);
     let argument = |index: usize| arguments.get(index).map(String::as_str);
     let number = |index: usize| argument(index).map(str::parse::<u64>).transpose();
     let version = argument(0).ok_or("no version")?;
@@ -31,12 +34,24 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let processes = usize::try_from(number(3)?.unwrap_or(60))?;
     let mut machine = Machine::typical(layouts, number(5)?.unwrap_or(1), processes);
     if let Some(mib) = number(4)? {
-        machine = machine.memory(mib << 20).placement(Placement::Scattered);
+        machine = machine.memory(mib << 20);
+    }
+    for (name, change) in [
+        ("scattered", (|machine| machine.placement(Placement::Scattered)) as fn(Machine) -> Machine),
+        ("descending", |machine| machine.placement(Placement::Descending)),
+        ("pcid", Machine::pcid),
+        ("la57", Machine::five_level_paging),
+        ("encoded", Machine::encoded_kdbg),
+    ] {
+        if flag(name) {
+            machine = change(machine);
+        }
     }
     let start = Instant::now();
     let image = machine.build();
     let built = start.elapsed();
-    let truth = image.write_file(kind, path)?;
+    let options = DumpOptions::new(kind);
+    let truth = image.write_file(if flag("exact") { options.exact_bits() } else { options }, path)?;
     std::fs::write(format!("{path}.truth.json"), truth.to_json().to_string())?;
     let pages = image.memory().pages().count();
     let message = format!("{pages} pages written, built in {built:.2?}, all in {:.2?}\n", start.elapsed());

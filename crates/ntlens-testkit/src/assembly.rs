@@ -123,11 +123,17 @@ impl<'m> Assembly<'m> {
         self.processors();
         self.memory_manager();
         self.kdbg();
+        if let Some(at) = self.symbol("KiKvaShadow") {
+            self.guest.write(at, &[u8::from(self.machine.kva_shadow)]);
+        }
         self.huge_page();
         self.other_regions();
         for built in &self.built {
             if built.space != self.guest.kernel {
                 built.space.share_kernel_half(&mut self.guest.memory, self.guest.kernel);
+            }
+            if let Some(shadow) = built.shadow {
+                shadow.shadow(&mut self.guest.memory, built.space, self.plan.kernel);
             }
         }
         self.translations();

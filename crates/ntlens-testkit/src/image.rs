@@ -1,10 +1,10 @@
 //! A machine that was built: its memory and what is true of it.
 
 use crate::assembly::{Assembly, BOOT_TIME, UP_TIME};
-use crate::dump::{DumpOptions, dump};
+use crate::dump::{DumpOptions, Kind, dump, present};
 use crate::frames::FrameUse;
 use crate::paging::Space;
-use crate::physical::{Physical, Run};
+use crate::physical::{PAGE, Physical, Run};
 use crate::truth::Truth;
 use ntlens_core::layout::Layouts;
 use std::io::{self, Cursor, Seek, Write};
@@ -94,10 +94,18 @@ impl Image {
     }
 
     /// Writes a dump; what is true of it. Pages of zeros are skipped by seeking, so the target must read as zeros
-    /// there: a new file does.
+    /// there: a new file does. What lies past [`DumpOptions::truncate`] is up to the caller;
+    /// [`write_file`](Self::write_file) and [`to_vec`](Self::to_vec) cut it off.
     pub fn write(&self, options: impl Into<DumpOptions>, out: &mut (impl Write + Seek)) -> io::Result<Truth> {
-        let facts = dump(self, &options.into(), out)?;
-        Ok(Truth { dump: Some(facts), ..self.truth.clone() })
+        let options = options.into();
+        let facts = dump(self, &options, out)?;
+        let runs = if options.kind == Kind::Triage { Vec::new() } else { present(self, &options) };
+        let mut truth = Truth { dump: Some(facts), ..self.truth.clone() };
+        for translation in &mut truth.translations {
+            let frame = translation.pa.map(|pa| pa / PAGE);
+            translation.in_dump = frame.map(|frame| runs.iter().any(|run| (run.first..run.end()).contains(&frame)));
+        }
+        Ok(truth)
     }
 
     /// Writes a dump to a new file.

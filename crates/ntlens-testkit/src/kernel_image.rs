@@ -77,7 +77,7 @@ fn end_of_symbols(layouts: &Layouts) -> u64 {
 /// Sections with the names that readers look for (`POOLCODE` tells the kernel from other images), at made-up borders.
 fn sections(data: u32, directories: u32, end: u32) -> Vec<(&'static str, u32, u32, u32)> {
     const CODE: [&str; 5] = [".text", "PAGE", "PAGELK", "POOLCODE", "INIT"];
-    let share = (data - 0x1000) / CODE.len() as u32 & !0xfff;
+    let share = ((data - 0x1000) / CODE.len() as u32) & !0xfff;
     let mut start = 0x1000;
     let mut sections = Vec::new();
     for name in CODE {
@@ -85,7 +85,7 @@ fn sections(data: u32, directories: u32, end: u32) -> Vec<(&'static str, u32, u3
         sections.push((name, start, next, TEXT));
         start = next;
     }
-    let middle = data + ((directories - data) / 2 & !0xfff);
+    let middle = data + (((directories - data) / 2) & !0xfff);
     sections.push((".data", data, middle, DATA));
     sections.push(("CACHEALI", middle, directories, DATA));
     sections.push((".edata", directories, end, READ));

@@ -60,6 +60,7 @@ pub struct Machine {
     pub(crate) levels: u8,
     pub(crate) pcid: bool,
     pub(crate) encoded_kdbg: bool,
+    pub(crate) kva_shadow: bool,
     pub(crate) invalid_pte_mask: Option<u64>,
     pub(crate) current: u64,
     pub(crate) processes: Vec<ProcessSpec>,
@@ -83,6 +84,7 @@ impl Machine {
             levels: 4,
             pcid: false,
             encoded_kdbg: false,
+            kva_shadow: false,
             invalid_pte_mask: None,
             current: 4,
             processes: vec![ProcessSpec::system_process()],
@@ -139,6 +141,13 @@ impl Machine {
     #[must_use]
     pub const fn encoded_kdbg(mut self) -> Self {
         self.encoded_kdbg = true;
+        self
+    }
+
+    /// User code runs with page tables of its own, which show little of the kernel (`UserDirectoryTableBase`).
+    #[must_use]
+    pub const fn kva_shadow(mut self) -> Self {
+        self.kva_shadow = true;
         self
     }
 

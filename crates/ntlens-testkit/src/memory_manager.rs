@@ -66,7 +66,7 @@ impl Assembly<'_> {
             });
             let state = if mapping.is_none() && state == "present" { "unmapped" } else { state };
             let page_size = mapping.map_or(0, |mapping| mapping.size.bytes());
-            self.truth.translations.push(Translation { dtb, va, pa, page_size, state, bytes16 });
+            self.truth.translations.push(Translation { dtb, va, pa, page_size, state, in_dump: None, bytes16 });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The object manager's namespace: directories and the named objects in them.
 
 use crate::assembly::Assembly;
-use crate::object::Named;
+use crate::object::{BODY, NAME_INFO, Named};
 use crate::pool::PoolKind;
 use crate::truth::NamedObject;
 
@@ -12,6 +12,10 @@ impl Assembly<'_> {
         self.set_symbol("ObpRootDirectoryObject", root);
         let types = self.directory("\\ObjectTypes");
         self.set_symbol("ObpTypeDirectoryObject", types);
+        for (_, name, object) in self.types.list().collect::<Vec<_>>() {
+            self.insert(types, object, name);
+            self.guest.at(object - BODY - NAME_INFO, "_OBJECT_HEADER_NAME_INFO").put("Directory", types);
+        }
         for path in ["\\BaseNamedObjects", "\\KnownDlls", "\\Device", "\\Driver", "\\GLOBAL??"] {
             self.directory(path);
         }
@@ -43,6 +47,11 @@ impl Assembly<'_> {
         };
         let stored = if name.is_empty() { "\\" } else { name };
         let object = self.object(kind, type_name, size, tag, Some(Named { directory, name: stored }));
+        if type_name == "Directory" {
+            // Those of sessions say so; the others hold -1.
+            let session = path.strip_prefix("\\Sessions\\").and_then(|rest| rest.split('\\').next()?.parse().ok());
+            self.guest.at(object, "_OBJECT_DIRECTORY").put("SessionId", session.unwrap_or(0xffff_ffff));
+        }
         self.namespace.insert(path.to_owned(), object);
         self.truth.named_objects.push(NamedObject {
             path: path.into(),

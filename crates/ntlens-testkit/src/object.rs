@@ -133,7 +133,8 @@ const VARIABLES: &[(&str, &str)] = &[
 
 /// Bytes from an object's header to its body.
 pub(crate) const BODY: u64 = 0x30;
-const NAME_INFO: u64 = 0x20;
+/// Bytes of the header with a name, before the object's header.
+pub(crate) const NAME_INFO: u64 = 0x20;
 const QUOTA_INFO: u64 = 0x20;
 
 /// The object types of a machine.
@@ -200,7 +201,7 @@ impl Assembly<'_> {
     }
 
     /// Puts an object into a directory.
-    fn insert(&mut self, directory: u64, object: u64, name: &str) {
+    pub(crate) fn insert(&mut self, directory: u64, object: u64, name: &str) {
         let hash = name.to_uppercase().encode_utf16().fold(0_u32, |hash, unit| {
             hash.wrapping_add(hash << 1).wrapping_add(hash >> 1).wrapping_add(u32::from(unit))
         });

@@ -149,6 +149,14 @@ impl Space {
         (entry & PRESENT != 0).then_some(Mapping { physical: entry & FRAME & !offset | address & offset, size })
     }
 
+    /// Makes `self` what user code of `process` runs with: all user memory, and the part of the kernel around `entry`.
+    pub(crate) fn shadow(self, memory: &mut Physical, process: Self, entry: u64) {
+        for slot in (0..256).chain([index(entry, self.levels)]) {
+            let value = memory.read_u64(process.root * PAGE + slot * 8);
+            memory.write_u64(self.root * PAGE + slot * 8, value);
+        }
+    }
+
     /// Makes the kernel half of `self` that of `kernel`, apart from the self map.
     pub(crate) fn share_kernel_half(self, memory: &mut Physical, kernel: Self) {
         for slot in 256..512 {

@@ -1,4 +1,4 @@
-//! `_EPROCESS`: processes, their lists, their addresses spaces and their entries in `PspCidTable`.
+//! `_EPROCESS`: processes, their lists, their address spaces and their entries in `PspCidTable`.
 
 use crate::assembly::{Assembly, BOOT_TIME, UP_TIME};
 use crate::frames::FrameUse;
@@ -17,6 +17,8 @@ pub(crate) struct Built {
     pub(crate) eprocess: u64,
     pub(crate) space: Space,
     pub(crate) dtb: u64,
+    /// What user code runs with, if that is something else.
+    pub(crate) shadow: Option<Space>,
 }
 
 const EPROCESS: &str = "_EPROCESS";
@@ -51,8 +53,10 @@ impl Assembly<'_> {
         let pid = spec.pid.unwrap();
         let alive = spec.exit_time.is_none();
         let space = self.space(pid);
-        let pcid = if self.machine.pcid { index % 0xfff + 2 } else { 0 };
+        let pcid = if self.machine.pcid { index % 0x7f0 + 2 } else { 0 };
         let dtb = (space.root * PAGE) | if pid == 4 && pcid != 0 { 2 } else { pcid };
+        let shadow = (self.machine.kva_shadow && spec.user_memory).then(|| self.space(pid));
+        let user_dtb = shadow.map_or(0, |shadow| (shadow.root * PAGE) | if pcid == 0 { 0 } else { pcid | 0x800 });
         let size = self.guest.size_of(EPROCESS, 0xb80);
         let eprocess = self.object(PoolKind::NonPaged, "Process", size, *b"Proc", None);
         let create_time = spec.create_time.unwrap_or(BOOT_TIME + index * 27_000_000 + self.rng.below(9_000_000));
@@ -71,7 +75,8 @@ impl Assembly<'_> {
             .ring("Pcb.ThreadListHead")
             .ring("Pcb.ReadyListHead")
             .set("Pcb.DirectoryTableBase", dtb)
-            .set("Pcb.AddressPolicy", 1)
+            .set("Pcb.UserDirectoryTableBase", user_dtb)
+            .set("Pcb.AddressPolicy", u64::from(shadow.is_none()))
             .set("Pcb.BasePriority", 8)
             .set("Pcb.QuantumReset", 6)
             .ring("ThreadListHead")
@@ -163,6 +168,7 @@ impl Assembly<'_> {
             create_time,
             exit_time: spec.exit_time,
             dtb,
+            user_dtb,
             protection: modern.then(|| truth::Protection::from_level(spec.protection)),
             protected_win7: (!modern).then(|| bits.contains(&"ProtectedProcess")),
             signature_level: signature(spec.signature_level),
@@ -196,7 +202,7 @@ impl Assembly<'_> {
             in_active_list: !spec.hidden,
             in_cid_table: alive,
         });
-        Built { eprocess, space, dtb }
+        Built { eprocess, space, dtb, shadow }
     }
 
     fn space(&mut self, pid: u64) -> Space {

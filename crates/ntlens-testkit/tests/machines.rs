@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test stops at the first surprise")]
 
 use ntlens_testkit::{
-    DumpOptions, HandleSpec, HandleTarget, Image, Kind, Machine, ModuleSpec, PageState, Placement, ProcessSpec,
+    DumpOptions, HandleSpec, HandleTarget, Image, Kind, Machine, ModuleSpec, PageState, Placement, ProcessSpec, Space,
     layouts, versions,
 };
 use std::collections::BTreeSet;
@@ -107,7 +107,7 @@ fn check_cid(reader: &Reader<'_>) {
     let body = |id: u64| {
         let leaf = reader.u64((code & !7) + id / 4 / 256 * 8);
         let low = reader.u64(leaf + id / 4 % 256 * 16);
-        if truth.build < 9600 { low & !7 } else { ((low as i64 >> 16) as u64) & !0xf }
+        if truth.build < 9600 { low & !7 } else { (low.cast_signed() >> 16).cast_unsigned() & !0xf }
     };
     for process in truth.processes.iter().filter(|process| process.in_cid_table) {
         assert_eq!(body(process.pid), process.eprocess);
@@ -133,6 +133,16 @@ fn machines_of_every_kernel_are_consistent() {
     for version in versions {
         check(&Machine::typical(layouts(&version).unwrap(), 3, 32).build());
     }
+}
+
+#[test]
+fn user_code_may_have_page_tables_of_its_own() {
+    let image = Machine::typical(layouts("10.0.19041.1288").unwrap(), 1, 32).kva_shadow().build();
+    check(&image);
+    let process = image.truth().named("lsass.exe").unwrap();
+    let shadow = Space { root: process.user_dtb / 0x1000, ..image.space(process.pid).unwrap() };
+    assert!(image.read_in(shadow, process.peb.unwrap(), 8).is_some());
+    assert!(image.read_in(shadow, process.eprocess, 8).is_none());
 }
 
 #[test]
@@ -203,7 +213,8 @@ fn tables_of_handles_have_the_levels_asked_for() {
         let middle = reader.u64((code & !7) + 8);
         let leaf = reader.u64(middle);
         let low = reader.u64(leaf + 16);
-        let header = if version.starts_with("6.1") { low & !7 } else { ((low as i64 >> 16) as u64) & !0xf };
+        let header =
+            if version.starts_with("6.1") { low & !7 } else { (low.cast_signed() >> 16).cast_unsigned() & !0xf };
         assert_eq!(header, image.truth().process(4).unwrap().object_header);
     }
 }
@@ -252,4 +263,64 @@ fn files_can_be_damaged() {
     assert_eq!(whole[0x10], 2);
     let cut = image.to_vec(options.patch(0xf98, &[7]).truncate(0x3000));
     assert_eq!((cut.len(), cut[0xf98]), (0x3000, 7));
+}
+
+#[test]
+fn an_encoded_debugger_block_decodes_to_the_plain_one() {
+    let machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+    let (plain, coded) = (machine.build(), machine.clone().encoded_kdbg().build());
+    assert!(coded.truth().kernel.kdbg.encoded && !plain.truth().kernel.kdbg.encoded);
+    let reader = Reader(&coded);
+    let va = reader.symbol("KdDebuggerDataBlock");
+    let (never, always) = (reader.u64(reader.symbol("KiWaitNever")), reader.u64(reader.symbol("KiWaitAlways")));
+    let flag = reader.symbol("KdpDataBlockEncoded");
+    assert_eq!(coded.read(flag, 1).unwrap(), [1]);
+    for offset in (0..0x380).step_by(8) {
+        let word = (reader.u64(va + offset) ^ never).rotate_left(u32::try_from(never & 0xff).unwrap()) ^ flag;
+        assert_eq!(word.swap_bytes() ^ always, Reader(&plain).u64(va + offset));
+    }
+}
+
+#[test]
+fn a_small_dump_holds_what_its_header_says() {
+    let mut machine = Machine::typical(layouts("10.0.19041.1288").unwrap(), 4, 32);
+    let pid = machine.process(ProcessSpec::named("crash.exe").session(1));
+    let image = machine.current_process(pid).build();
+    let truth = image.truth();
+    let file = image.to_vec(DumpOptions::new(Kind::Triage).secondary_data());
+    let u32_at = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().unwrap());
+    let u64_at = |at: usize| u64::from_le_bytes(file[at..at + 8].try_into().unwrap());
+    let at = |field: usize| usize::try_from(u32_at(field)).unwrap();
+    let process = truth.process(pid).unwrap();
+    let reader = Reader(&image);
+    let id = at(0x2020) + usize::try_from(reader.offset("_EPROCESS", "UniqueProcessId")).unwrap();
+    assert_eq!(u64_at(id), pid);
+    let owner = at(0x2024) + usize::try_from(reader.offset("_ETHREAD", "Tcb.ApcState.Process")).unwrap();
+    assert_eq!(u64_at(owner), process.eprocess);
+    let current = at(0x201c) + usize::try_from(reader.offset("_KPRCB", "CurrentThread")).unwrap();
+    assert_eq!(u64_at(current), truth.kernel.current_thread);
+    assert_eq!(u64_at(0x2048) + u64::from(u32_at(0x202c)), process.threads[0].stack_base);
+    assert_eq!(&file[at(0x2070) + 0x10..at(0x2070) + 0x14], b"KDBG");
+    assert_eq!(&file[at(0x2008)..at(0x2008) + 4], b"TRGD");
+    assert_eq!(&file[at(0x2004)..at(0x2004) + 8], b"DumpBlob");
+    assert_eq!(u64_at(0x20d0), truth.unloaded_drivers.len() as u64);
+    assert_eq!(usize::try_from(u32_at(0x2034)).unwrap(), truth.modules.len());
+    for (index, module) in truth.modules.iter().enumerate() {
+        let entry = at(0x2030) + index * 0x90;
+        assert_eq!(u64_at(entry + 0x38), module.base);
+        let name = at(entry);
+        assert_eq!(u32_at(name) as usize, module.name.encode_utf16().count());
+        assert!(name >= at(0x2038) && name < at(0x2038) + at(0x203c));
+    }
+    let blocks = (0..at(0x207c)).map(|index| at(0x2078) + index * 16);
+    let mut end = at(0x2078) + at(0x207c) * 16;
+    for block in blocks {
+        let (va, offset, size) = (u64_at(block), at(block + 8), at(block + 12));
+        assert_eq!(offset, end);
+        assert_eq!(image.read(va, size).unwrap(), file[offset..offset + size]);
+        end = offset + size;
+    }
+    // The header has neither runs nor attributes.
+    assert_eq!(&file[0x88..0x90], b"PAGEPAGE");
+    assert_eq!(&file[0x1050..0x1054], b"PAGE");
 }

@@ -56,6 +56,7 @@ pub struct Triage {
     /// Where the modules should end in the file, to tell a short one.
     size_of_dump: u64,
     file_len: u64,
+    prcb_offset: u64,
 }
 
 /// Sizes of the structures whose copies the dump holds: the mark by which the kernel's revision is told.
@@ -98,6 +99,16 @@ pub struct TriageUnloaded {
 }
 
 impl Triage {
+    /// The copy of the crashing processor's control block, and the address at which it is to be read. Where its own
+    /// address is not known, one is made up that no kernel structure has.
+    pub fn prcb_copy(&self) -> (BlockSpace, VirtAddr) {
+        const MADE_UP: VirtAddr = VirtAddr(0x1000);
+        let at = self.prcb.unwrap_or(MADE_UP);
+        let len = self.sizes.kprcb.unwrap_or(0);
+        let copy = Block { start: at, len, offset: self.prcb_offset };
+        (BlockSpace::new(self.space.source().clone(), [copy]), at)
+    }
+
     /// Whether the file reaches to the end that it gives.
     pub fn is_complete(&self) -> bool {
         self.size_of_dump <= self.file_len
@@ -199,6 +210,7 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
         unloaded,
         size_of_dump: offsets.size_of_dump.into(),
         file_len: source.len(),
+        prcb_offset: offsets.prcb.into(),
     };
     Ok(Opened { kind: DumpKind::Triage, content: Content::Triage(triage), incomplete })
 }

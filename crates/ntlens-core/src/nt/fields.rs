@@ -4,6 +4,8 @@ use crate::layout::Layouts;
 use crate::nt::handle_table::HandleTables;
 use crate::nt::module::ModuleFields;
 use crate::nt::process::ProcessFields;
+use crate::nt::processor::KprcbFields;
+use crate::nt::thread::EthreadFields;
 use crate::nt::unicode_string::UnicodeStringFields;
 
 /// The sets of all kernel subjects: a new subject is its own file and one line here.
@@ -11,8 +13,10 @@ use crate::nt::unicode_string::UnicodeStringFields;
 #[expect(missing_docs, reason = "each set is documented where it is declared")]
 pub struct Fields {
     pub handle_tables: HandleTables,
+    pub kprcb: KprcbFields,
     pub module: ModuleFields,
     pub process: ProcessFields,
+    pub thread: EthreadFields,
     pub unicode_string: UnicodeStringFields,
 }
 
@@ -21,8 +25,10 @@ impl Fields {
     pub fn resolve(layouts: &Layouts) -> Self {
         Self {
             handle_tables: HandleTables::resolve(layouts),
+            kprcb: KprcbFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
             process: ProcessFields::resolve(layouts),
+            thread: EthreadFields::resolve(layouts),
             unicode_string: UnicodeStringFields::resolve(layouts),
         }
     }

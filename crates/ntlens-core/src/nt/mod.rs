@@ -5,6 +5,8 @@
 
 pub mod bugcheck;
 pub mod builds;
+pub mod context;
+pub mod crash;
 pub mod fields;
 pub mod handle_table;
 pub mod image;
@@ -12,12 +14,14 @@ pub mod list;
 pub mod locate;
 pub mod module;
 pub mod process;
+pub mod processor;
 pub mod protection;
 pub mod select;
 pub mod shared_data;
 pub mod signature_level;
 pub mod snapshot;
 pub mod space;
+pub mod thread;
 pub mod time;
 pub mod unicode_string;
 pub mod unloaded;

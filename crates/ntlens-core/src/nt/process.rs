@@ -203,7 +203,7 @@ impl Process {
     }
 
     /// Reads an address as a process; an error if what lies there is none.
-    fn probe(snapshot: &Snapshot, eprocess: VirtAddr) -> Result<Self, Absent> {
+    pub(crate) fn probe(snapshot: &Snapshot, eprocess: VirtAddr) -> Result<Self, Absent> {
         if !eprocess.is_kernel() {
             return Err(Absent::Malformed);
         }
@@ -465,7 +465,7 @@ pub enum FlagWord {
 pub fn processes(snapshot: &Snapshot) -> Processes {
     let mut census = Census { snapshot, known: BTreeMap::new(), sessions: BTreeSet::new(), incomplete: Vec::new() };
     if let Some(triage) = snapshot.triage() {
-        census.of_crash(triage.process);
+        census.of_triage(triage.process);
         return census.finish(&[]);
     }
     census.cid_table();
@@ -473,6 +473,7 @@ pub fn processes(snapshot: &Snapshot) -> Processes {
     let order = census.active_list();
     // Processes that only the active list knows may be in further sessions.
     census.session_lists();
+    census.of_crash();
     census.finish(&order)
 }
 
@@ -494,14 +495,21 @@ impl Census<'_> {
         self.incomplete.push(Incomplete::new(what, place, why));
     }
 
-    fn of_crash(&mut self, eprocess: Result<VirtAddr, Absent>) {
-        let found = eprocess.and_then(|at| {
-            let process = self.probe(at)?;
-            process.sources |= Sources::CRASH_CONTEXT;
-            Ok(())
-        });
+    /// The one process of a triage dump.
+    fn of_triage(&mut self, eprocess: Result<VirtAddr, Absent>) {
+        let found = eprocess.and_then(|at| self.probe(at).map(|process| process.sources |= Sources::CRASH_CONTEXT));
         if let Err(why) = found {
             self.note("process of the crashing thread", "triage dump", why);
+        }
+    }
+
+    /// The process of the crashing thread, unless that is the idle one: it is in no list, and no process that a user knows.
+    fn of_crash(&mut self) {
+        let Ok(at) = self.snapshot.crash().process else { return };
+        if let Ok(process) = self.probe(at) {
+            if process.pid() != Ok(0) {
+                process.sources |= Sources::CRASH_CONTEXT;
+            }
         }
     }
 

@@ -12,11 +12,13 @@ use crate::layout::view::StructView;
 use crate::layout::{Layouts, PdbId};
 use crate::memory::pte::PteRules;
 use crate::memory::{PagedSpace, VirtualMemory};
+use crate::nt::crash::{self, Crash};
 use crate::nt::fields::Fields;
 use crate::nt::image::ImageHeaders;
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::process::{self, Processes};
+use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
@@ -174,6 +176,22 @@ impl Snapshot {
     /// The processes.
     pub fn processes(&self) -> Processes {
         process::processes(self)
+    }
+
+    /// The address of a symbol; only exact symbols know any.
+    pub fn symbol(&self, name: &str) -> Result<VirtAddr, Absent> {
+        let rva = self.layouts().symbol(name)?;
+        Ok(self.0.kernel_base?.wrapping_add(rva.0))
+    }
+
+    /// The processors; of a triage dump the crashing one.
+    pub fn processors(&self) -> Vec<Processor> {
+        processor::processors(self)
+    }
+
+    /// The crashing processor, thread and process, and their registers.
+    pub fn crash(&self) -> Crash {
+        crash::crash(self)
     }
 
     /// The loaded modules.

@@ -4,6 +4,7 @@
 //! command line and in every binding. A column is declared once, with its name, its kind and where its value comes from.
 
 pub mod coverage;
+pub mod crash;
 pub mod info;
 pub mod memory;
 pub mod modules;
@@ -21,7 +22,7 @@ pub use value::{Cell, Kind, Value};
 
 /// All questions that are answered with a table.
 pub const QUESTIONS: &[&dyn Question] =
-    &[&info::INFO, &processes::PROCESSES, &modules::MODULES, &unloaded::UNLOADED, &coverage::COVERAGE];
+    &[&info::INFO, &processes::PROCESSES, &modules::MODULES, &unloaded::UNLOADED, &crash::CRASH, &coverage::COVERAGE];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static dyn Question> {

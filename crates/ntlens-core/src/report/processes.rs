@@ -103,7 +103,7 @@ const COLUMNS: &[Column<Process>] = &[
 ];
 
 /// The protection in words; Windows 7 has one bit for it.
-fn protection(process: &Process) -> Result<String, Absent> {
+pub(super) fn protection(process: &Process) -> Result<String, Absent> {
     match process.protection() {
         Err(Absent::NoSuchField) => {
             process.is_protected_vista().map(|is| if is { "Protected" } else { "None" }.to_string())

@@ -268,7 +268,7 @@ pub(crate) fn dump<W: Write + Seek>(image: &Image, options: &DumpOptions, out: &
 }
 
 /// The frames that a dump holds.
-fn present(image: &Image, options: &DumpOptions) -> Vec<Run> {
+pub(crate) fn present(image: &Image, options: &DumpOptions) -> Vec<Run> {
     let runs = match options.kind {
         Kind::Full | Kind::BitmapFull { active: false } | Kind::RdmpFull | Kind::Raw => image.memory.runs().to_vec(),
         Kind::BitmapFull { active: true } | Kind::RdmpUser => image.used_runs(|_| true),

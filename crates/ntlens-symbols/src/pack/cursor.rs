@@ -17,6 +17,11 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
+    /// How many bytes are left.
+    pub(super) fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     /// The next `len` bytes.
     pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], PackError> {
         let (taken, rest) = self.rest.split_at_checked(len).ok_or(PackError::Truncated)?;

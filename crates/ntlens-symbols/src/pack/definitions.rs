@@ -152,6 +152,8 @@ impl<'a> Definitions<'a> {
             types: from.part()?,
             offsets: from.part()?,
         };
+        // Every inserted field takes at least a byte of this column.
+        self.inserted.reserve(columns.names.len());
         for _ in 0..unnamed {
             self.read_definition(&mut columns)?;
         }
@@ -182,7 +184,9 @@ impl<'a> Definitions<'a> {
     fn read_types(&mut self, from: &mut Cursor<'a>) -> Result<(), PackError> {
         let count = from.count()?;
         let mut from = from.part()?;
-        self.types.reserve(count.min(MAX_FIELDS));
+        self.types.reserve(count);
+        self.positions.reserve(count);
+        self.nodes.reserve(from.len());
         for _ in 0..count {
             let start = self.nodes.len();
             loop {

@@ -5,7 +5,7 @@
 
 use ntlens::OpenDump;
 use ntlens::render::{self, Format, Terminal};
-use ntlens::report::question;
+use ntlens::report::{Wanted, question};
 use serde_json::Value as Json;
 use std::fs;
 use std::io::Read;
@@ -70,7 +70,8 @@ pub(crate) fn json(path: &Path) -> Json {
 
 /// The document that the command would print.
 pub(crate) fn document(dump: &OpenDump, table: &str) -> Json {
-    let answer = question(table).expect("a question").ask(dump).unwrap_or_else(|error| panic!("{table}: {error}"));
+    let answer =
+        question(table).expect("a question").ask(dump, Wanted::All).unwrap_or_else(|error| panic!("{table}: {error}"));
     let mut bytes = Vec::new();
     render::write(&mut bytes, Format::Json, Some(dump), &answer, Terminal::default()).expect("JSON");
     serde_json::from_slice(&bytes).expect("valid JSON")

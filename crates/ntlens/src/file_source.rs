@@ -3,25 +3,34 @@
 use crate::error::Error;
 use crate::positioned;
 use ntlens_core::source::{ByteSource, ReadError};
-use quick_cache::sync::Cache;
 use std::fmt;
 use std::fs::{File, FileType, Metadata};
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of one cached block: a page, so that a random read costs one page.
 const BLOCK: usize = 0x1000;
-/// Blocks that are kept: 12 MiB.
-const BLOCKS: usize = 3072;
+/// Slots of the cache, together 8 MiB. A power of two.
+const SLOTS: usize = 2048;
 /// Reads of this size and more go past the cache.
 const LARGE: usize = 4 * BLOCK;
 
 /// A file that is read at any position by any number of threads.
+///
+/// Each block of the file has one slot of the cache, whose memory is used again and again: most reads of a dump are of
+/// pages that are needed once, and an allocation for each costs as much as the read.
 pub struct FileSource {
     file: File,
     len: u64,
-    cache: Cache<u64, Arc<[u8; BLOCK]>>,
+    slots: Vec<Mutex<Slot>>,
+}
+
+/// The block that was last read into a slot.
+#[derive(Default)]
+struct Slot {
+    number: Option<u64>,
+    bytes: Vec<u8>,
 }
 
 impl fmt::Debug for FileSource {
@@ -43,7 +52,8 @@ impl FileSource {
         let metadata = file.metadata().map_err(io)?;
         // The path may have been replaced in between.
         regular(&metadata)?;
-        Ok(Self { file, len: metadata.len(), cache: Cache::new(BLOCKS) })
+        let slots = (0..SLOTS).map(|_| Mutex::default()).collect();
+        Ok(Self { file, len: metadata.len(), slots })
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
@@ -55,16 +65,21 @@ impl FileSource {
         })
     }
 
-    fn block(&self, number: u64) -> Result<Arc<[u8; BLOCK]>, ReadError> {
-        if let Some(block) = self.cache.get(&number) {
-            return Ok(block);
+    /// The slot of a block, holding it.
+    fn block(&self, number: u64) -> Result<MutexGuard<'_, Slot>, ReadError> {
+        // Neighbours lie in different slots, and so do blocks that are powers of two apart.
+        let hash = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (u64::BITS - SLOTS.ilog2());
+        let slot = usize::try_from(hash).ok().and_then(|index| self.slots.get(index));
+        let slot = slot.ok_or(ReadError::PastEnd { offset: 0, end: 0 })?;
+        // A thread that panicked while it held a slot left it with a number only if its bytes were read.
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.number != Some(number) {
+            slot.number = None;
+            slot.bytes.resize(BLOCK, 0);
+            self.read(number * BLOCK as u64, &mut slot.bytes)?;
+            slot.number = Some(number);
         }
-        let mut block = Arc::new([0; BLOCK]);
-        if let Some(bytes) = Arc::get_mut(&mut block) {
-            self.read(number * BLOCK as u64, bytes)?;
-        }
-        self.cache.insert(number, block.clone());
-        Ok(block)
+        Ok(slot)
     }
 }
 
@@ -98,7 +113,7 @@ impl ByteSource for FileSource {
             let at = offset + done as u64;
             let block = self.block(at / BLOCK as u64)?;
             let skip = usize::try_from(at % BLOCK as u64).unwrap_or(0);
-            let held = block.get(skip..).unwrap_or_default();
+            let held = block.bytes.get(skip..).unwrap_or_default();
             let piece = held.len().min(rest.len());
             if let (Some(to), Some(from)) = (rest.get_mut(..piece), held.get(..piece)) {
                 to.copy_from_slice(from);

@@ -59,7 +59,7 @@ fn property(kind: Kind, about: &str) -> Json {
     const ADDRESS: &str = "^0x[0-9a-f]{16}$";
     let mut property = match kind {
         Kind::Bool => json!({"type": ["boolean", "null"]}),
-        Kind::Uint => json!({"type": ["integer", "null"], "minimum": 0}),
+        Kind::Uint | Kind::Code => json!({"type": ["integer", "null"], "minimum": 0}),
         Kind::Address => json!({"type": ["string", "null"], "pattern": ADDRESS}),
         Kind::Time => json!({"type": ["string", "null"], "format": "date-time"}),
         Kind::Duration => json!({"type": ["number", "null"], "minimum": 0}),

@@ -6,7 +6,7 @@ use std::error::Error;
 use vmi::arch::amd64::Amd64;
 use vmi::driver::kdmp::VmiKdmpDriver;
 use vmi::os::VmiOsProcess as _;
-use vmi::os::windows::{WindowsOs, WindowsOsExt as _};
+use vmi::os::windows::WindowsOs;
 use vmi::{VcpuId, VmiCore, VmiSession};
 
 type Driver = VmiKdmpDriver<Amd64>;

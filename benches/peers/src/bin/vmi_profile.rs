@@ -1,7 +1,7 @@
 //! `vmi-profile PDB PROFILE`: makes the profile that `vmi-processes` takes. vmi caches profiles, so that this is no part
 //! of what is timed.
 
-use isr_cache::Entry;
+use rkyv::rancor;
 use std::error::Error;
 use std::fs::File;
 
@@ -10,7 +10,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (Some(pdb), Some(profile)) = (args.next(), args.next()) else {
         return Err("usage: vmi-profile PDB PROFILE".into());
     };
-    let out = File::create(profile)?;
-    isr_pdb::create_profile::<_, isr_cache::Error>(File::open(pdb)?, |profile| Entry::encode(out, profile))?;
+    let mut bytes = None;
+    isr_pdb::create_profile(File::open(pdb)?, |made| {
+        bytes = Some(rkyv::to_bytes::<rancor::Error>(made)?);
+        Ok::<_, rancor::Error>(())
+    })?;
+    std::fs::write(profile, bytes.ok_or("vmi made no profile")?)?;
     Ok(())
 }

@@ -10,7 +10,8 @@ use crate::options;
 use crate::output::{Failure, Status, set_color};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ntlens::report::QUESTIONS;
+use ntlens::render::Format;
+use ntlens::report::{QUESTIONS, Wanted};
 
 /// A command that is no question.
 pub(crate) struct Other {
@@ -73,7 +74,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     if let Some(question) = ntlens::report::question(name) {
         let target = options::target(matches)?;
         let dump = options::open(matches)?;
-        let answer = question.ask(&dump)?;
+        let wanted = if target.format == Format::Table { Wanted::Screen } else { Wanted::All };
+        let answer = question.ask(&dump, wanted)?;
         return target.answer(&dump, &answer);
     }
     let other = OTHERS.iter().find(|other| (other.spec)().get_name() == name);

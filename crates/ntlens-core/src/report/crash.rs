@@ -1,5 +1,6 @@
 //! `crash`: the bug check, and the processor, thread and process in which it was.
 
+use super::value::Code;
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
@@ -110,13 +111,15 @@ const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Cr
 }
 
 const COLUMNS: &[Column<CrashRow>] = &[
-    column("bugcheck_code", Kind::Uint, "bug check code", |c| c.header(|h| h.bugcheck_code)),
+    column("bugcheck_code", Kind::Code, "bug check code", |c| {
+        c.header(|h| h.bugcheck_code.map(|code| Code(code.into())))
+    }),
     column("bugcheck_name", Kind::Text, "the code's name", |c| c.header(|h| h.bugcheck_code.and_then(bugcheck::name))),
     column("bugcheck_parameters", Kind::Addresses, "the four parameters", |c| {
         c.header(|h| h.bugcheck_parameters.into_iter().collect::<Option<Vec<u64>>>())
     }),
-    column("exception_code", Kind::Uint, "status code of the recorded exception", |c| {
-        c.header(|h| h.exception.as_ref().map(|exception| exception.code))
+    column("exception_code", Kind::Code, "status code of the recorded exception", |c| {
+        c.header(|h| h.exception.as_ref().map(|exception| Code(exception.code.into())))
     }),
     column("exception_address", Kind::Address, "where it was raised", |c| {
         c.header(|h| h.exception.as_ref().map(|exception| exception.address))
@@ -164,7 +167,7 @@ const COLUMNS: &[Column<CrashRow>] = &[
     column("r13", Kind::Address, "register", |c| c.register(|r| r.r13)),
     column("r14", Kind::Address, "register", |c| c.register(|r| r.r14)),
     column("r15", Kind::Address, "register", |c| c.register(|r| r.r15)),
-    column("eflags", Kind::Uint, "register", |c| c.context().map(|r| r.eflags).into()),
+    column("eflags", Kind::Code, "register", |c| c.context().map(|r| Code(r.eflags.into())).into()),
     column("cr0", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr0().map(VirtAddr))),
     column("cr2", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr2().map(VirtAddr))),
     column("cr3", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr3().map(VirtAddr))),

@@ -1,6 +1,6 @@
 //! `info`: what the dump is.
 
-use super::value::Duration;
+use super::value::{Code, Duration};
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::PhysAddr;
@@ -96,7 +96,9 @@ const COLUMNS: &[Column<OpenDump>] = &[
     column("kernel_guid_age", Kind::Text, "identity of the kernel's symbols", |d| {
         kernel(d, |kernel| kernel.kernel_id().map(|id| id.to_string()).ok_or(Absent::AddressNotInDump))
     }),
-    column("bugcheck_code", Kind::Uint, "bug check code", |d| header(d, |h| h.bugcheck_code)),
+    column("bugcheck_code", Kind::Code, "bug check code", |d| {
+        header(d, |h| h.bugcheck_code.map(|code| Code(code.into())))
+    }),
     column("bugcheck_name", Kind::Text, "the code's name", |d| header(d, |h| h.bugcheck_code.and_then(bugcheck::name))),
     column("bugcheck_parameters", Kind::Addresses, "the four parameters", |d| {
         header(d, |h| h.bugcheck_parameters.into_iter().collect::<Option<Vec<u64>>>())

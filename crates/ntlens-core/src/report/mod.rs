@@ -43,8 +43,18 @@ pub trait Question: Sync {
     /// The columns that a terminal shows, with short headings.
     fn screen(&self) -> &'static [Screen];
 
-    /// Answers.
-    fn ask(&self, dump: &OpenDump) -> Result<Table, Error>;
+    /// Answers, with the columns that are wanted.
+    fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error>;
+}
+
+/// Which columns of an answer are wanted. Finding a value can cost several reads of the dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Wanted {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that a terminal shows.
+    Screen,
 }
 
 /// A column's name and kind.
@@ -126,11 +136,19 @@ impl<R> TableDef<R> {
         self.columns.iter().map(|column| column.heading).collect()
     }
 
-    /// Fills the table.
+    /// Fills the table with all its columns.
     pub fn fill(&self, rows: &[R], incomplete: Vec<Incomplete>) -> Table {
-        let rows = rows.iter().map(|row| self.columns.iter().map(|column| (column.get)(row)).collect()).collect();
+        self.fill_columns(rows, incomplete, Wanted::All)
+    }
+
+    fn fill_columns(&self, rows: &[R], incomplete: Vec<Incomplete>, wanted: Wanted) -> Table {
+        let on_screen = |name| self.screen.iter().any(|shown| shown.column == name);
+        let is_wanted = |column: &&Column<R>| wanted == Wanted::All || on_screen(column.heading.name);
+        let columns: Vec<&Column<R>> = self.columns.iter().filter(is_wanted).collect();
+        let rows = rows.iter().map(|row| columns.iter().map(|column| (column.get)(row)).collect()).collect();
+        let columns = columns.iter().map(|column| column.heading).collect();
         let Self { name, screen, record, .. } = *self;
-        Table { name, columns: self.headings(), screen, record, rows, incomplete }
+        Table { name, columns, screen, record, rows, incomplete }
     }
 }
 
@@ -171,9 +189,9 @@ impl<R> Question for Asked<R> {
         self.table.screen
     }
 
-    fn ask(&self, dump: &OpenDump) -> Result<Table, Error> {
+    fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error> {
         let (rows, incomplete) = (self.rows)(dump)?;
-        Ok(self.table.fill(&rows, incomplete))
+        Ok(self.table.fill_columns(&rows, incomplete, wanted))
     }
 }
 

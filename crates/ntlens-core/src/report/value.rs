@@ -14,6 +14,8 @@ pub enum Value {
     Bool(bool),
     /// A number.
     Uint(u64),
+    /// A number that people know in hexadecimal: a code, a mask.
+    Code(u64),
     /// An address, virtual or physical.
     Address(u64),
     /// A moment.
@@ -35,6 +37,7 @@ pub enum Value {
 pub enum Kind {
     Bool,
     Uint,
+    Code,
     Address,
     Time,
     Duration,
@@ -46,6 +49,10 @@ pub enum Kind {
 /// A span of time in units of 100 ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duration(pub u64);
+
+/// A number that people know in hexadecimal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code(pub u64);
 
 /// One cell: a value, nothing, or the reason why a value is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +102,7 @@ cells! {
     PhysAddr => |value| Value::Address(value.0);
     FileTime => |value| Value::Time(value);
     Duration => |value| Value::Duration(value.0);
+    Code => |value| Value::Code(value.0);
     String => |value| Value::Text(value);
     &str => |value| Value::Text(value.into());
     Vec<String> => |value| Value::List(value);

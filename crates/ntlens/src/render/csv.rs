@@ -23,7 +23,7 @@ fn text(cell: &Cell) -> String {
     let Some(value) = cell.value() else { return String::new() };
     match value {
         Value::Bool(value) => value.to_string(),
-        Value::Uint(value) => value.to_string(),
+        Value::Uint(value) | Value::Code(value) => value.to_string(),
         Value::Address(value) => address(*value),
         Value::Time(value) => value.to_string(),
         Value::Duration(units) => seconds(*units),

@@ -4,33 +4,44 @@ use super::{address, reasons, seconds};
 use crate::error::Error;
 use ntlens_core::OpenDump;
 use ntlens_core::report::{Cell, Table, Value};
-use serde_json::{Map, Number, Value as Json, json};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde_json::{Value as Json, json};
 use std::io::Write;
 
 /// The version of the output contract.
 pub(super) const SCHEMA: &str = "ntlens/1";
 
 pub(super) fn write(out: &mut dyn Write, dump: Option<&OpenDump>, answer: &Table) -> Result<(), Error> {
-    let rows: Vec<Json> = (0..answer.rows.len()).filter_map(|index| row(answer, index)).collect();
-    let incomplete: Vec<Json> = answer
-        .incomplete
-        .iter()
-        .map(|missing| {
-            json!({"what": missing.what, "where": missing.place, "reason": missing.reason, "count": missing.count})
-        })
-        .collect();
-    let document = json!({
-        "schema": SCHEMA,
-        "table": answer.name,
-        "dump": dump.map(about_dump),
-        "layout": dump.map(about_layout),
-        "row_count": rows.len(),
-        "rows": rows,
-        "incomplete": incomplete,
-    });
-    serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
+    serde_json::to_writer_pretty(&mut *out, &Document { dump, answer }).map_err(std::io::Error::from)?;
     writeln!(out)?;
     Ok(())
+}
+
+struct Document<'a> {
+    dump: Option<&'a OpenDump>,
+    answer: &'a Table,
+}
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let answer = self.answer;
+        let incomplete: Vec<Json> = answer
+            .incomplete
+            .iter()
+            .map(|missing| {
+                json!({"what": missing.what, "where": missing.place, "reason": missing.reason, "count": missing.count})
+            })
+            .collect();
+        let mut document = serializer.serialize_map(Some(7))?;
+        document.serialize_entry("schema", SCHEMA)?;
+        document.serialize_entry("table", answer.name)?;
+        document.serialize_entry("dump", &self.dump.map(about_dump))?;
+        document.serialize_entry("layout", &self.dump.map(about_layout))?;
+        document.serialize_entry("row_count", &answer.rows.len())?;
+        document.serialize_entry("rows", &Rows(answer))?;
+        document.serialize_entry("incomplete", &incomplete)?;
+        document.end()
+    }
 }
 
 fn about_dump(dump: &OpenDump) -> Json {
@@ -58,28 +69,59 @@ fn about_layout(dump: &OpenDump) -> Json {
     }
 }
 
-/// A row with every column, and the reasons of those that are missing.
-pub(super) fn row(answer: &Table, index: usize) -> Option<Json> {
-    let cells = answer.rows.get(index)?;
-    let mut object: Map<String, Json> =
-        answer.columns.iter().zip(cells).map(|(column, cell)| (column.name.into(), value(cell))).collect();
-    let absent: Map<String, Json> =
-        reasons(answer, cells).map(|(column, reason)| (column.into(), reason.into())).collect();
-    object.insert("absent".into(), Json::Object(absent));
-    Some(Json::Object(object))
+struct Rows<'a>(&'a Table);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut rows = serializer.serialize_seq(Some(self.0.rows.len()))?;
+        for cells in &self.0.rows {
+            rows.serialize_element(&Row { answer: self.0, cells })?;
+        }
+        rows.end()
+    }
 }
 
-fn value(cell: &Cell) -> Json {
-    let Some(value) = cell.value() else { return Json::Null };
-    match value {
-        Value::Bool(value) => (*value).into(),
-        Value::Uint(value) => (*value).into(),
-        Value::Address(value) => address(*value).into(),
-        Value::Time(value) => value.to_string().into(),
-        Value::Duration(units) => seconds(*units).parse::<f64>().ok().and_then(Number::from_f64).into(),
-        Value::Text(text) => text.as_str().into(),
-        Value::List(texts) => texts.clone().into(),
-        Value::Addresses(values) => values.iter().map(|value| address(*value)).collect::<Vec<_>>().into(),
-        _ => Json::Null,
+/// A row with every column, and the reasons of those that are missing.
+pub(super) struct Row<'a> {
+    pub(super) answer: &'a Table,
+    pub(super) cells: &'a [Cell],
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_map(None)?;
+        for (column, cell) in self.answer.columns.iter().zip(self.cells) {
+            row.serialize_entry(column.name, &CellValue(cell))?;
+        }
+        row.serialize_entry("absent", &Reasons(self))?;
+        row.end()
+    }
+}
+
+struct Reasons<'a>(&'a Row<'a>);
+
+impl Serialize for Reasons<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(reasons(self.0.answer, self.0.cells))
+    }
+}
+
+struct CellValue<'a>(&'a Cell);
+
+impl Serialize for CellValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(value) = self.0.value() else { return serializer.serialize_none() };
+        match value {
+            Value::Bool(value) => serializer.serialize_bool(*value),
+            Value::Uint(value) | Value::Code(value) => serializer.serialize_u64(*value),
+            Value::Address(value) => serializer.serialize_str(&address(*value)),
+            Value::Time(value) => serializer.collect_str(value),
+            // Exact to the last decimal for more than 28 years.
+            Value::Duration(units) => seconds(*units).parse::<f64>().unwrap_or_default().serialize(serializer),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::List(texts) => texts.serialize(serializer),
+            Value::Addresses(values) => serializer.collect_seq(values.iter().map(|value| address(*value))),
+            _ => serializer.serialize_none(),
+        }
     }
 }

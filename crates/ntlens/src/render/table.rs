@@ -53,6 +53,7 @@ fn text(cell: &Cell) -> String {
         Value::Bool(true) => "yes".into(),
         Value::Bool(false) => String::new(),
         Value::Uint(value) => value.to_string(),
+        Value::Code(value) => format!("{value:#x}"),
         Value::Address(value) => address(*value),
         Value::Time(value) => value.to_string(),
         Value::Duration(units) => seconds(*units),

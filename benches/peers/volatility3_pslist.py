@@ -36,7 +36,7 @@ def main() -> None:
     vol = Path(sys.executable).with_name("vol")
     command = [vol, "-q", "--offline", "--cache-path", cache, "-r", "csv", "-f", args.dump, "-s", symbols]
     found = subprocess.run([*command, "windows.pslist"], stdout=subprocess.PIPE, text=True, check=True)
-    rows = [row for row in csv.DictReader(io.StringIO(found.stdout.lstrip()))]
+    rows = list(csv.DictReader(io.StringIO(found.stdout.lstrip())))
     if args.verbose:
         print(found.stdout)
     print(len(rows))

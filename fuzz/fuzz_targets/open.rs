@@ -20,7 +20,7 @@ fuzz_target!(|bytes: &[u8]| {
             read_virtual(&dump, image);
         }
         Content::Triage(triage) => read_triage(triage),
-        _ => {}
+        Content::Nothing(_) => {}
     }
 });
 

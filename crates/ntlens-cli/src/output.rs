@@ -27,6 +27,8 @@ pub(crate) enum Failure {
     #[error("the answer could not be written: {0}")]
     Write(#[from] io::Error),
     #[error("{0}")]
+    NotFound(String),
+    #[error("{0}")]
     Usage(String),
 }
 

@@ -16,14 +16,12 @@
 
 mod error;
 mod file_source;
-mod layouts;
 mod positioned;
 pub mod render;
 pub mod schema;
 
 pub use error::Error;
 pub use file_source::FileSource;
-pub use layouts::Embedded;
 /// Why a question could not be answered, and what is wrong with a file.
 pub use ntlens_core::Error as CoreError;
 pub use ntlens_core::{
@@ -33,6 +31,7 @@ pub use ntlens_core::{
 pub use ntlens_symbols as symbols;
 
 use nt::snapshot::Options;
+use ntlens_symbols::Pack;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,12 +45,12 @@ pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<OpenDump, E
     let path = path.as_ref();
     let source = FileSource::open(path)?;
     let name = path.to_string_lossy().into_owned();
-    OpenDump::open(name, Arc::new(source), &Embedded::new()?, options)
+    OpenDump::open(name, Arc::new(source), &Pack::embedded()?, options)
         .map_err(|error| Error::Dump { path: path.into(), error })
 }
 
 /// Opens the bytes of a dump that is already in memory; `name` is shown to the user.
 pub fn open_bytes(name: &str, bytes: Vec<u8>) -> Result<OpenDump, Error> {
-    OpenDump::open(name, Arc::new(bytes), &Embedded::new()?, Options::default())
+    OpenDump::open(name, Arc::new(bytes), &Pack::embedded()?, Options::default())
         .map_err(|error| Error::Dump { path: name.into(), error })
 }

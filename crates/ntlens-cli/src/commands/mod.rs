@@ -1,6 +1,7 @@
 //! The commands. Every question of the library is one by itself; the others are a file here and a line of [`OTHERS`].
 
 mod completions;
+mod dt;
 mod licenses;
 mod read;
 mod schema;
@@ -22,7 +23,7 @@ pub(crate) struct Other {
 }
 
 /// All of them.
-const OTHERS: &[Other] = &[read::READ, translate::TRANSLATE, schema::SCHEMA, completions::COMPLETIONS];
+const OTHERS: &[Other] = &[read::READ, translate::TRANSLATE, dt::DT, schema::SCHEMA, completions::COMPLETIONS];
 
 /// The whole command line.
 pub(crate) fn cli() -> Command {

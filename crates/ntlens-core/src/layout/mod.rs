@@ -137,13 +137,26 @@ pub struct EnumDef {
 #[derive(Clone, Debug, Default)]
 pub struct Layouts(Arc<Tables>);
 
-#[derive(Debug, Default)]
+/// How much of a kernel's types a source knows: whether a missing name means that Windows has no such thing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Completeness {
+    /// Some fields of some structures.
+    SomeFields,
+    /// All fields of some structures.
+    SomeStructures,
+    /// Everything.
+    #[default]
+    Whole,
+}
+
+#[derive(Clone, Debug, Default)]
 struct Tables {
     version: Option<Version>,
     id: Option<PdbId>,
     structs: BTreeMap<Name, Arc<StructDef>>,
     enums: BTreeMap<Name, Arc<EnumDef>>,
     symbols: BTreeMap<Name, Rva>,
+    completeness: Completeness,
     /// Fields on which the revisions behind these layouts disagree: (structure, field).
     disputed: BTreeSet<(Name, Name)>,
 }
@@ -172,8 +185,16 @@ impl Layouts {
             structs: structs.into_iter().map(|def| (def.name.clone(), def)).collect(),
             enums: enums.into_iter().map(|def| (def.name.clone(), def)).collect(),
             symbols: symbols.into_iter().collect(),
+            completeness: Completeness::Whole,
             disputed: BTreeSet::new(),
         }))
+    }
+
+    /// Says how much of the kernel's types the source knows.
+    #[must_use]
+    pub fn with_completeness(self, completeness: Completeness) -> Self {
+        let tables = Arc::try_unwrap(self.0).unwrap_or_else(|shared| (*shared).clone());
+        Self(Arc::new(Tables { completeness, ..tables }))
     }
 
     /// What several revisions of one build agree on: the same offset and type, structure by structure. A field on which
@@ -182,7 +203,9 @@ impl Layouts {
     #[must_use]
     pub fn agreement(revisions: &[Self]) -> Self {
         let Some((first, rest)) = revisions.split_first() else { return Self::default() };
-        let mut agreed = Tables { version: first.version(), ..Tables::default() };
+        // What one revision's source knows, all of them answer for: a build does not lose structures.
+        let completeness = revisions.iter().map(|revision| revision.0.completeness).max().unwrap_or_default();
+        let mut agreed = Tables { version: first.version(), completeness, ..Tables::default() };
         let names: BTreeSet<&Name> = revisions.iter().flat_map(|revision| revision.0.structs.keys()).collect();
         for name in names {
             // A revision whose source lacks the structure says nothing about it.
@@ -253,27 +276,39 @@ impl Layouts {
 
     /// Bytes that a structure takes.
     pub fn size_of(&self, structure: &str) -> Result<u32, Absent> {
-        let def = self.structure(structure).ok_or(Absent::NoSuchField)?;
+        let def = self.structure(structure).ok_or(self.no_structure())?;
         def.size.ok_or(Absent::SymbolsNeeded)
+    }
+
+    /// Why a structure is missing.
+    fn no_structure(&self) -> Absent {
+        if self.0.completeness == Completeness::Whole { Absent::NoSuchField } else { Absent::SymbolsNeeded }
+    }
+
+    /// Why a field of a structure that is known is missing.
+    fn no_field(&self, structure: &Name, field: &str) -> Absent {
+        let disputed = self.0.disputed.contains(&(structure.clone(), Name::from(field)));
+        let partial = self.0.completeness == Completeness::SomeFields;
+        if disputed || partial { Absent::SymbolsNeeded } else { Absent::NoSuchField }
     }
 
     /// The place of a field by its path through nested structures: `Pcb.DirectoryTableBase`.
     pub fn place(&self, structure: &str, path: &str) -> Result<Place, Absent> {
-        let mut def = self.structure(structure).ok_or(Absent::NoSuchField)?;
+        let mut def = self.structure(structure).ok_or(self.no_structure())?;
         let mut offset = 0_u32;
         let mut steps = path.split('.').peekable();
         while let Some(step) = steps.next() {
             let Some(field) = def.fields.iter().find(|field| &*field.name == step) else {
-                let disputed = self.0.disputed.contains(&(def.name.clone(), Name::from(step)));
-                return Err(if disputed { Absent::SymbolsNeeded } else { Absent::NoSuchField });
+                return Err(self.no_field(&def.name, step));
             };
             offset = offset.checked_add(field.offset).ok_or(Absent::Malformed)?;
             if steps.peek().is_none() {
                 return Ok(Place { offset, ty: field.ty.clone() });
             }
             def = match &field.ty {
-                Type::Struct(name) => self.structure(name).ok_or(Absent::NoSuchField)?,
+                Type::Struct(name) => self.structure(name).ok_or(self.no_structure())?,
                 Type::Inline(def) => def,
+                Type::Unknown => return Err(Absent::SymbolsNeeded),
                 _ => return Err(Absent::NoSuchField),
             };
         }

@@ -47,6 +47,7 @@ mod cursor;
 mod definitions;
 mod error;
 mod expand;
+mod layout_source;
 mod materialize;
 mod symbols;
 #[cfg(test)]
@@ -59,7 +60,7 @@ use definitions::Definitions;
 pub use error::PackError;
 use materialize::Materializer;
 use miniz_oxide::inflate::decompress_slice_iter_to_slice;
-use ntlens_core::layout::{Layouts, Name, PdbId, Version};
+use ntlens_core::layout::{Completeness, Layouts, Name, PdbId, Version};
 
 /// The pack that this crate carries.
 pub const EMBEDDED: &[u8] = include_bytes!("../../embedded.pack");
@@ -173,7 +174,13 @@ impl<'a> Pack<'a> {
             let (structs, enums) = materializer.types_of(table)?;
             let symbols =
                 if info.id.is_some() { symbols::of_table(&symbols, self.tables.len(), table)? } else { Vec::new() };
-            layouts.push(Layouts::new(Some(info.version), info.id, structs, enums, symbols));
+            let completeness = match info.source {
+                Source::Isf => Completeness::Whole,
+                Source::Vergilius => Completeness::SomeStructures,
+                Source::Ntdiff => Completeness::SomeFields,
+            };
+            let table = Layouts::new(Some(info.version), info.id, structs, enums, symbols);
+            layouts.push(table.with_completeness(completeness));
         }
         Ok(layouts)
     }

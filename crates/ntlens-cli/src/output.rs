@@ -64,7 +64,7 @@ impl Output {
     /// Writes an answer and says what it misses.
     pub(crate) fn answer(&self, dump: &OpenDump, answer: &Table) -> Result<Status, Failure> {
         self.write(|out, terminal| Ok(render::write(out, self.format, Some(dump), answer, terminal)?))?;
-        self.remarks(dump);
+        self.remarks(dump, answer);
         self.missing(&answer.incomplete);
         let complete = answer.incomplete.is_empty() && dump.incomplete().is_empty() && dump.kernel().is_ok();
         Ok(if self.strict && !complete { Status::Incomplete } else { Status::Complete })
@@ -98,10 +98,13 @@ impl Output {
         Ok(())
     }
 
-    /// What the reader of any answer should know: which layout was used, and what of the kernel is missing.
-    fn remarks(&self, dump: &OpenDump) {
+    /// What the reader should know: what stands out in the answer, which layout was used, what of the kernel is missing.
+    fn remarks(&self, dump: &OpenDump, answer: &Table) {
         if self.quiet {
             return;
+        }
+        for remark in &answer.remarks {
+            say("note", remark);
         }
         match dump.kernel() {
             Err(why) => say("warning", &why.to_string()),

@@ -1,8 +1,10 @@
 //! Chores of the ntlens project: `cargo xtask <chore>`. A new one is a file and a line in [`CHORES`].
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for maintainers talks to them")]
 
+mod demo;
 mod failure;
 mod pack;
+mod test;
 
 use failure::Failure;
 use std::process::ExitCode;
@@ -10,7 +12,8 @@ use std::process::ExitCode;
 /// A chore: its name, what it does, and the function that does it with the arguments after its name.
 type Chore = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 
-const CHORES: &[Chore] = &[("pack", pack::ABOUT, pack::run)];
+const CHORES: &[Chore] =
+    &[("test", test::ABOUT, test::run), ("pack", pack::ABOUT, pack::run), ("demo", demo::ABOUT, demo::run)];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

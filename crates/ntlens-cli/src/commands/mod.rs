@@ -1,6 +1,7 @@
 //! The commands. Every question of the library is one by itself; the others are a file here and a line of [`OTHERS`].
 
 mod completions;
+mod demo;
 mod dt;
 mod licenses;
 mod read;
@@ -23,7 +24,8 @@ pub(crate) struct Other {
 }
 
 /// All of them.
-const OTHERS: &[Other] = &[read::READ, translate::TRANSLATE, dt::DT, schema::SCHEMA, completions::COMPLETIONS];
+const OTHERS: &[Other] =
+    &[demo::DEMO, read::READ, translate::TRANSLATE, dt::DT, schema::SCHEMA, completions::COMPLETIONS];
 
 /// The whole command line.
 pub(crate) fn cli() -> Command {

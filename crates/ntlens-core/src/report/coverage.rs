@@ -91,4 +91,5 @@ pub const COVERAGE: Asked<Stretch> = Asked {
         };
         Ok((rows, dump.dump().incomplete.clone()))
     },
+    remarks: |_| Vec::new(),
 };

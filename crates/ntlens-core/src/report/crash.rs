@@ -103,6 +103,7 @@ pub const CRASH: Asked<CrashRow> = Asked {
         let process = crash.process.and_then(|at| Process::probe(kernel, at));
         Ok((Vec::from([CrashRow { dump: dump.clone(), crash, process }]), dump.incomplete().to_vec()))
     },
+    remarks: |_| Vec::new(),
 };
 
 /// Short for a column.

@@ -55,6 +55,7 @@ pub const INFO: Asked<OpenDump> = Asked {
         let incomplete = dump.incomplete().to_vec();
         Ok((Vec::from([dump.clone()]), incomplete))
     },
+    remarks: |_| Vec::new(),
 };
 
 /// Short for a column.

@@ -16,6 +16,7 @@ pub mod value;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::opened::OpenDump;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 pub use value::{Cell, Kind, Value};
@@ -111,6 +112,8 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
     /// What the answer could not take into account.
     pub incomplete: Vec<Incomplete>,
+    /// What a reader should not miss in the rows.
+    pub remarks: Vec<String>,
 }
 
 /// Rows and what could not be read.
@@ -148,7 +151,7 @@ impl<R> TableDef<R> {
         let rows = rows.iter().map(|row| columns.iter().map(|column| (column.get)(row)).collect()).collect();
         let columns = columns.iter().map(|column| column.heading).collect();
         let Self { name, screen, record, .. } = *self;
-        Table { name, columns, screen, record, rows, incomplete }
+        Table { name, columns, screen, record, rows, incomplete, remarks: Vec::new() }
     }
 }
 
@@ -158,6 +161,8 @@ pub struct Asked<R: 'static> {
     pub table: TableDef<R>,
     /// Finds the rows.
     pub rows: fn(&OpenDump) -> Answer<R>,
+    /// What a reader should not miss in the rows.
+    pub remarks: fn(&[R]) -> Vec<String>,
 }
 
 impl<R> fmt::Debug for TableDef<R> {
@@ -191,7 +196,8 @@ impl<R> Question for Asked<R> {
 
     fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error> {
         let (rows, incomplete) = (self.rows)(dump)?;
-        Ok(self.table.fill_columns(&rows, incomplete, wanted))
+        let remarks = (self.remarks)(&rows);
+        Ok(Table { remarks, ..self.table.fill_columns(&rows, incomplete, wanted) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Asked, Column, Kind, TableDef, screen};
 use crate::nt::module::Module;
+use alloc::vec::Vec;
 
 /// The table.
 pub const MODULES: Asked<Module> = Asked {
@@ -24,4 +25,5 @@ pub const MODULES: Asked<Module> = Asked {
         let found = dump.modules()?;
         Ok((found.modules, found.incomplete))
     },
+    remarks: |_| Vec::new(),
 };

@@ -2,8 +2,10 @@
 
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
-use crate::nt::process::{FlagWord, Process};
+use crate::nt::process::{FlagWord, Process, Sources};
+use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 /// The table.
 pub const PROCESSES: Asked<Process> = Asked {
@@ -31,6 +33,7 @@ pub const PROCESSES: Asked<Process> = Asked {
         let found = dump.processes()?;
         Ok((found.processes, found.incomplete))
     },
+    remarks,
 };
 
 /// Short for a column.
@@ -102,6 +105,28 @@ const COLUMNS: &[Column<Process>] = &[
     column("mitigation_flags3_raw", Kind::Uint, "MitigationFlags3", |p| raw(p, FlagWord::MitigationFlags3).into()),
 ];
 
+/// Processes that are hidden from the list everybody walks, and bits that contradict each other.
+fn remarks(processes: &[Process]) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let in_list = |process: &&Process| process.sources().contains(Sources::ACTIVE_LIST);
+    // A triage dump has no list to be in.
+    if processes.iter().any(|process| in_list(&process)) {
+        for hidden in processes.iter().filter(|process| !in_list(process)) {
+            let pid = hidden.pid().map_or_else(|why| why.to_string(), |pid| pid.to_string());
+            let name = hidden.name().unwrap_or_default();
+            let sources = hidden.sources().names().join(", ");
+            remarks.push(format!("process {pid} {name} is not in the active list, but in: {sources}"));
+        }
+    }
+    let count = |bit: fn(&Process) -> Result<bool, Absent>| processes.iter().filter(|p| bit(p) == Ok(true)).count();
+    let (system, subsystem) = (count(Process::system_process), count(Process::subsystem_process));
+    let known = processes.iter().any(|process| process.system_process().is_ok());
+    if known && system == 0 && subsystem > 0 {
+        remarks.push(format!("no process has the SystemProcess bit, while {subsystem} have SubsystemProcess"));
+    }
+    remarks
+}
+
 /// The protection in words; Windows 7 has one bit for it.
 pub(super) fn protection(process: &Process) -> Result<String, Absent> {
     match process.protection() {
@@ -128,7 +153,7 @@ fn mitigations(process: &Process) -> Cell {
         Err(why) => Cell::Absent(why),
         Ok(_) => {
             let names = words.into_iter().filter_map(|word| process.flags(word).ok()).flat_map(|(_, names)| names);
-            names.collect::<alloc::vec::Vec<_>>().into()
+            names.collect::<Vec<_>>().into()
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Asked, Column, Kind, TableDef, screen};
 use crate::nt::unloaded::Unloaded;
+use alloc::vec::Vec;
 
 /// The table.
 pub const UNLOADED: Asked<Unloaded> = Asked {
@@ -23,4 +24,5 @@ pub const UNLOADED: Asked<Unloaded> = Asked {
         record: false,
     },
     rows: |dump| dump.unloaded(),
+    remarks: |_| Vec::new(),
 };

@@ -87,7 +87,7 @@ fn headers() {
         tally.check(
             "required_dump_space",
             &name,
-            &held.required_dump_space.map_or(Json::Null, |v| address(v)),
+            &held.required_dump_space.map_or(Json::Null, address),
             &at(&header["required_dump_space"]),
         );
         tally.check("mini_dump_fields", &name, &held.mini_dump_fields.into(), &hex(&header["mini_dump_fields"]).into());

@@ -337,7 +337,11 @@ fn translations() {
             if let Some(bytes) = expected["bytes16"].as_str() {
                 let mut held = [0; 16];
                 let result = space.physical().read(ntlens::address::PhysAddr(pa & !0xf), &mut held);
-                let text: String = held.iter().map(|byte| format!("{byte:02x}")).collect();
+                let text: String = held
+                    .iter()
+                    .flat_map(|byte| [byte >> 4, byte & 0xf])
+                    .map(|n| char::from_digit(n.into(), 16).unwrap())
+                    .collect();
                 if expected["in_dump"] == json!(true) {
                     tally.check("bytes16", &place, &text.into(), &bytes.into());
                 } else {

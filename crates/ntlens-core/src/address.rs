@@ -7,6 +7,9 @@ use core::fmt;
 /// Bytes in one page frame of x64.
 pub const PAGE_SIZE: u64 = 0x1000;
 
+/// The same as the length of a buffer.
+pub const PAGE_BYTES: usize = 0x1000;
+
 macro_rules! address {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -71,6 +74,7 @@ address! {
 
 impl VirtAddr {
     /// Whether the bits above the implemented ones repeat the highest implemented one (bit 47, or bit 56 with LA57).
+    #[expect(clippy::cast_possible_wrap, clippy::cast_sign_loss, reason = "the shift copies the sign")]
     pub const fn is_canonical(self, levels: PagingLevels) -> bool {
         let unused = match levels {
             PagingLevels::Four => 16,

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-/// What ties an image to its symbols: the GUID and age of its CodeView record (`RSDS`).
+/// What ties an image to its symbols: the GUID and age of its `CodeView` record (`RSDS`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PdbId {
     /// The GUID as its 128-bit number: the first group of its text form is the highest.

@@ -78,10 +78,10 @@ pub struct FieldDef {
 }
 
 /// The fields that several revisions of a structure have at the same place.
-fn common_fields<'a>(def: &StructDef, others: impl Iterator<Item = &'a StructDef> + Clone) -> Vec<FieldDef> {
+fn common_fields(def: &StructDef, others: &[&StructDef]) -> Vec<FieldDef> {
     let common = |field: &FieldDef| {
         let mut field = field.clone();
-        for other in others.clone() {
+        for other in others {
             let same = other.fields.iter().find(|same| same.name == field.name && same.offset == field.offset)?;
             field.ty = common_type(&field.ty, &same.ty)?;
         }
@@ -99,7 +99,7 @@ fn common_type(one: &Type, other: &Type) -> Option<Type> {
         }
         (Type::Bits { .. }, _) | (_, Type::Bits { .. }) => false,
         (Type::Inline(one), Type::Inline(other)) => {
-            let fields = common_fields(one, core::iter::once(&**other));
+            let fields = common_fields(one, &[other]);
             return Some(Type::Inline(Arc::new(StructDef { fields, ..(**one).clone() })));
         }
         (Type::Unknown, known) => return Some(known.clone()),
@@ -216,7 +216,7 @@ impl Layouts {
                 agreed.structs.insert(name.clone(), (*def).clone());
                 continue;
             }
-            let fields = common_fields(def, others.iter().map(|other| &***other));
+            let fields = common_fields(def, &others.iter().map(|other| &***other).collect::<Vec<_>>());
             let size = def.size.filter(|_| others.iter().all(|other| other.size == def.size));
             let kept: BTreeSet<_> = fields.iter().map(|field| field.name.clone()).collect();
             let named = known.iter().flat_map(|other| &other.fields);

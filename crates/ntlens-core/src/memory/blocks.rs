@@ -34,7 +34,7 @@ pub struct BlockSpace {
 
 impl fmt::Debug for BlockSpace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BlockSpace").field("blocks", &self.blocks.len()).finish()
+        f.debug_struct("BlockSpace").field("blocks", &self.blocks.len()).finish_non_exhaustive()
     }
 }
 

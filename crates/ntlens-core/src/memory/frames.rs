@@ -54,7 +54,7 @@ impl Frames {
         match self {
             Self::Runs(runs) => {
                 let held = |run: &Run| (file_len.saturating_sub(run.offset) / PAGE_SIZE).min(run.count);
-                runs.runs.iter().map(held).fold(0, u64::saturating_add)
+                runs.sorted.iter().map(held).fold(0, u64::saturating_add)
             }
             Self::Bitmap(bitmap) => (file_len.saturating_sub(bitmap.first_page) / PAGE_SIZE).min(bitmap.described),
         }
@@ -63,7 +63,7 @@ impl Frames {
     /// One more than the highest frame described.
     pub fn end(&self) -> Pfn {
         match self {
-            Self::Runs(runs) => Pfn(runs.runs.last().map_or(0, |run| run.end())),
+            Self::Runs(runs) => Pfn(runs.sorted.last().map_or(0, |run| run.end())),
             Self::Bitmap(bitmap) => bitmap.runs().last().map_or(Pfn(0), |run| Pfn(run.end())),
         }
     }
@@ -71,7 +71,7 @@ impl Frames {
     /// The described frames as runs in the order of their numbers.
     pub fn runs(&self) -> alloc::boxed::Box<dyn Iterator<Item = Run> + '_> {
         match self {
-            Self::Runs(runs) => alloc::boxed::Box::new(runs.runs.iter().copied()),
+            Self::Runs(runs) => alloc::boxed::Box::new(runs.sorted.iter().copied()),
             Self::Bitmap(bitmap) => alloc::boxed::Box::new(bitmap.runs()),
         }
     }
@@ -80,7 +80,7 @@ impl Frames {
 /// Frames as sorted runs that do not overlap.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
-    runs: Vec<Run>,
+    sorted: Vec<Run>,
     described: u64,
     /// Frames that more than one run claimed; the run that comes first in the file keeps them.
     pub overlapping: u64,
@@ -91,10 +91,10 @@ impl Runs {
     pub fn new(claimed: impl IntoIterator<Item = Run>) -> Self {
         let mut claimed: Vec<_> = claimed.into_iter().filter(|run| run.count > 0).collect();
         claimed.sort_by_key(|run| (run.first, run.offset));
-        let mut sorted = Self::default();
+        let mut runs = Self::default();
         for run in claimed {
-            let taken = sorted.runs.last().map_or(0, |last| last.end()).saturating_sub(run.first.0).min(run.count);
-            sorted.overlapping = sorted.overlapping.saturating_add(taken);
+            let taken = runs.sorted.last().map_or(0, |last| last.end()).saturating_sub(run.first.0).min(run.count);
+            runs.overlapping = runs.overlapping.saturating_add(taken);
             if taken == run.count {
                 continue;
             }
@@ -103,15 +103,15 @@ impl Runs {
                 count: run.count - taken,
                 offset: run.offset.saturating_add(taken.saturating_mul(PAGE_SIZE)),
             };
-            sorted.described = sorted.described.saturating_add(rest.count);
-            sorted.runs.push(rest);
+            runs.described = runs.described.saturating_add(rest.count);
+            runs.sorted.push(rest);
         }
-        sorted
+        runs
     }
 
     fn offset(&self, pfn: Pfn) -> Option<u64> {
-        let behind = self.runs.partition_point(|run| run.first <= pfn);
-        let run = self.runs.get(behind.checked_sub(1)?)?;
+        let behind = self.sorted.partition_point(|run| run.first <= pfn);
+        let run = self.sorted.get(behind.checked_sub(1)?)?;
         let index = pfn.0 - run.first.0;
         let in_run = index < run.count;
         in_run.then_some(index.checked_mul(PAGE_SIZE)?.checked_add(run.offset)?)

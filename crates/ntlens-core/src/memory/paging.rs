@@ -1,7 +1,7 @@
 //! Address translation: the walk through four or five levels of page tables.
 
 use crate::absent::{Absent, Level};
-use crate::address::{PAGE_SIZE, PagingLevels, PhysAddr, VirtAddr};
+use crate::address::{PAGE_BYTES, PAGE_SIZE, PagingLevels, PhysAddr, VirtAddr};
 use crate::memory::physical::PhysicalImage;
 use crate::memory::pte::{ENTRIES, ENTRY, Pte, PteRules, Software};
 use crate::memory::space::VirtualMemory;
@@ -144,7 +144,7 @@ impl PagedSpace {
         let mut rights = Rights { write: true, user: true, execute: true };
         for &(level, shift) in steps {
             let index = at.0 >> shift & (ENTRIES - 1);
-            let pte = Pte::from_bits_retain(self.physical.read_u64(PhysAddr(table.0 | index * ENTRY))?);
+            let pte = Pte::from_bits_retain(self.physical.read_u64(PhysAddr(table.0 | (index * ENTRY)))?);
             if !pte.contains(Pte::VALID) {
                 if level == Level::Pt {
                     return self.not_valid(pte, at, rights, prototypes);
@@ -213,13 +213,13 @@ impl PagedSpace {
     /// Whether this can be the root of a Windows address space: one entry of the upper half points back at the root, as
     /// Windows needs it to reach its page tables.
     pub fn has_self_map(&self) -> bool {
-        let mut table = [0; PAGE_SIZE as usize];
+        let mut table = [0; PAGE_BYTES];
         self.physical.read_in_frame(self.root, &mut table).is_ok() && self_map_slot(&table, self.root).is_some()
     }
 }
 
 /// The entry of the upper half of a root table that points back at it.
-pub fn self_map_slot(table: &[u8; PAGE_SIZE as usize], root: PhysAddr) -> Option<usize> {
+pub fn self_map_slot(table: &[u8; PAGE_BYTES], root: PhysAddr) -> Option<usize> {
     let (entries, _) = table.as_chunks::<8>();
     let half = entries.len() / 2;
     entries.iter().enumerate().skip(half).find_map(|(slot, entry)| {
@@ -331,8 +331,8 @@ mod tests {
     fn a_table_that_points_at_itself_ends_after_its_levels() {
         let space = typical().space(PagingLevels::Four);
         assert!(space.has_self_map());
-        assert!(space.translate(VirtAddr(0xffff_ffff_ffff_ffff & BASE | 257 << 39)).is_err());
-        let looped = (0..4).fold(0, |at, _| at << 9 | 257) << 12 | 0xffff_0000_0000_0000;
+        assert!(space.translate(VirtAddr(BASE | 257 << 39)).is_err());
+        let looped = (0..4).fold(0, |at, _| at << 9 | 0x101) << 12 | 0xffff_0000_0000_0000;
         assert_eq!(space.translate(VirtAddr(looped | 8)).unwrap().at, PhysAddr(0x1008));
     }
 

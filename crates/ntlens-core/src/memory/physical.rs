@@ -19,7 +19,10 @@ pub struct PhysicalImage {
 
 impl fmt::Debug for PhysicalImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PhysicalImage").field("described", &self.frames.described()).field("end", &self.end).finish()
+        f.debug_struct("PhysicalImage")
+            .field("described", &self.frames.described())
+            .field("end", &self.end)
+            .finish_non_exhaustive()
     }
 }
 

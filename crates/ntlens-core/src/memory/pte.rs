@@ -118,7 +118,7 @@ impl PteRules {
         if pte.contains(Pte::TRANSITION) {
             return Software::Transition(self.transition_frame(pte).base());
         }
-        if self.file_backed_marker && bits >> 47 == 0x1_ffff && bits & 0xf == 0 {
+        if self.file_backed_marker && bits >> 47 == 0x1_ffff && bits.trailing_zeros() >= 4 {
             return Software::FileBacked;
         }
         if bits >> 32 == 0 {

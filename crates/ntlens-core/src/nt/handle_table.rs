@@ -1,7 +1,7 @@
 //! `HANDLE_TABLE`: handles to objects, in up to three levels of pages.
 
 use crate::absent::Absent;
-use crate::address::{PAGE_SIZE, VirtAddr};
+use crate::address::{PAGE_BYTES, PAGE_SIZE, VirtAddr};
 use crate::incomplete::Incomplete;
 use crate::layout::field::{Bits, Field};
 use crate::layout::view::StructView;
@@ -44,7 +44,7 @@ crate::fields! {
 /// Bytes of one entry, in every x64 Windows.
 const ENTRY: usize = 16;
 /// Entries of a page of handles.
-const ENTRIES: usize = PAGE_SIZE as usize / ENTRY;
+const ENTRIES: usize = PAGE_BYTES / ENTRY;
 /// Pointers of a page of pointers.
 const POINTERS: u64 = PAGE_SIZE / 8;
 
@@ -152,7 +152,7 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
         if !self.seen.insert(at) {
             return self.note(at, Absent::Malformed);
         }
-        let mut page = [0; PAGE_SIZE as usize];
+        let mut page = [0; PAGE_BYTES];
         if let Err(hole) = self.memory.read(at, &mut page) {
             return self.note(at, hole.why);
         }

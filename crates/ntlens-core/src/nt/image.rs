@@ -1,7 +1,7 @@
 //! A loaded image: its PE headers, the identity of its symbols, its exports.
 
 use crate::absent::Absent;
-use crate::address::{PAGE_SIZE, Rva, VirtAddr};
+use crate::address::{PAGE_BYTES, Rva, VirtAddr};
 use crate::layout::PdbId;
 use crate::memory::VirtualMemory;
 use crate::text;
@@ -41,7 +41,7 @@ pub struct ImageHeaders {
     directory_count: u32,
 }
 
-/// The CodeView record of an image.
+/// The `CodeView` record of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeView {
     /// GUID and age.
@@ -98,12 +98,12 @@ impl ImageHeaders {
 
     /// The identity of the symbols, through the debug directory.
     pub fn codeview<M: VirtualMemory + ?Sized>(&self, memory: &M) -> Result<CodeView, Absent> {
-        const ENTRY: u64 = 28;
+        const ENTRY: u8 = 28;
         let (rva, size) = self.directory(memory, DEBUG)?;
-        let count = (size / 28).min(MAX_DEBUG_ENTRIES);
+        let count = (size / u32::from(ENTRY)).min(MAX_DEBUG_ENTRIES);
         for index in 0..count {
             let mut entry = [0; ENTRY as usize];
-            let at = self.at(rva).wrapping_add(u64::from(index) * ENTRY);
+            let at = self.at(rva).wrapping_add(u64::from(index) * u64::from(ENTRY));
             memory.read(at, &mut entry).map_err(|hole| hole.why)?;
             let u32_at = |at: usize| entry.get(at..at + 4).map_or(0, LittleEndian::read_u32);
             if u32_at(12) == CODEVIEW {
@@ -152,7 +152,7 @@ impl ImageHeaders {
         base: VirtAddr,
         size: u32,
     ) -> Result<CodeView, Absent> {
-        let mut page = [0; PAGE_SIZE as usize];
+        let mut page = [0; PAGE_BYTES];
         for offset in (0..u64::from(size.min(MAX_IMAGE))).step_by(page.len()) {
             let at = base.wrapping_add(offset);
             if memory.read_in_page(at, &mut page).is_err() {

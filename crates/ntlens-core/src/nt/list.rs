@@ -8,7 +8,7 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -53,7 +53,7 @@ pub fn walk(
     member: impl FnMut(VirtAddr) -> Result<Links, Absent>,
     others: impl FnOnce() -> Vec<VirtAddr>,
 ) -> List {
-    let mut ring = Ring { what, head, member, known: BTreeMap::new(), breaks: Vec::new(), listed: BTreeMap::new() };
+    let mut ring = Ring { what, head, member, known: BTreeMap::new(), breaks: Vec::new(), listed: BTreeSet::new() };
     let Ok(links) = head_links else {
         let why = head_links.err().unwrap_or(Absent::Malformed);
         ring.breaks.push(Incomplete::new(format!("head of the {what}"), head, why));
@@ -104,7 +104,7 @@ struct Ring<'a, F> {
     head: VirtAddr,
     member: F,
     known: BTreeMap<VirtAddr, Result<Links, Absent>>,
-    listed: BTreeMap<VirtAddr, ()>,
+    listed: BTreeSet<VirtAddr>,
     breaks: Vec<Incomplete>,
 }
 
@@ -146,10 +146,10 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
             if next == self.head {
                 return (members, true);
             }
-            if self.listed.contains_key(&next) || self.listed.len() >= MAX_MEMBERS {
+            if self.listed.contains(&next) || self.listed.len() >= MAX_MEMBERS {
                 return (members, false);
             }
-            self.listed.insert(next, ());
+            self.listed.insert(next);
             members.push(next);
             at = next;
         }
@@ -177,16 +177,16 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
     fn insert_stretches(&mut self, members: &mut Vec<VirtAddr>, others: Vec<VirtAddr>) {
         let mut left = others;
         loop {
-            left.retain(|at| !self.listed.contains_key(at));
+            left.retain(|at| !self.listed.contains(at));
             let before = left.len();
             for at in left.clone() {
-                if self.listed.contains_key(&at) || self.links(at).is_err() {
+                if self.listed.contains(&at) || self.links(at).is_err() {
                     continue;
                 }
                 let stretch = self.stretch(at);
                 self.attach(members, &stretch);
             }
-            left.retain(|at| !self.listed.contains_key(at));
+            left.retain(|at| !self.listed.contains(at));
             if left.len() == before {
                 return;
             }
@@ -195,12 +195,12 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
 
     /// The members around `at` that point at each other.
     fn stretch(&mut self, at: VirtAddr) -> Vec<VirtAddr> {
-        let mut seen = BTreeMap::from([(at, ())]);
+        let mut seen = BTreeSet::from([at]);
         let mut side = |ring: &mut Self, direction| {
             let mut found = Vec::new();
             let mut at = at;
             while let Ok(next) = ring.whole(at, direction) {
-                if next == ring.head || ring.listed.contains_key(&next) || seen.insert(next, ()).is_some() {
+                if next == ring.head || ring.listed.contains(&next) || !seen.insert(next) {
                     break;
                 }
                 found.push(next);
@@ -230,20 +230,20 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
         };
         let Some(place) = place else { return };
         for (link, at, direction) in [(before, first, Direction::Backward), (after, last, Direction::Forward)] {
-            if link.is_none() {
-                if let Err((found, why)) = self.whole(at, direction) {
-                    self.note(at, direction, found, why, false);
-                }
+            if link.is_none()
+                && let Err((found, why)) = self.whole(at, direction)
+            {
+                self.note(at, direction, found, why, false);
             }
         }
-        self.listed.extend(stretch.iter().map(|member| (*member, ())));
+        self.listed.extend(stretch);
         members.splice(place..place, stretch.iter().copied());
     }
 
     /// The listed member (or head) that the end of a stretch points at, if that one's link in return is broken.
     fn broken_neighbour(&mut self, end: VirtAddr, direction: Direction) -> Option<VirtAddr> {
         let neighbour = direction.of(self.links(end).ok()?);
-        let listed = neighbour == self.head || self.listed.contains_key(&neighbour);
+        let listed = neighbour == self.head || self.listed.contains(&neighbour);
         (listed && self.whole(neighbour, direction.back()).is_err()).then_some(neighbour)
     }
 }

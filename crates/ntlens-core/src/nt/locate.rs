@@ -4,7 +4,7 @@
 //! memory, the kernel is searched for: roots of page tables point back at themselves, and below the right one lies an
 //! image whose symbols are named `ntkrnlmp.pdb`.
 
-use crate::address::{PAGE_SIZE, PagingLevels, Pfn, PhysAddr, VirtAddr};
+use crate::address::{PAGE_BYTES, PAGE_SIZE, PagingLevels, Pfn, PhysAddr, VirtAddr};
 use crate::dump::Dump;
 use crate::dump::header64::offsets;
 use crate::error::Error;
@@ -40,7 +40,7 @@ pub struct Kernel {
 }
 
 /// Pages of physical memory that are searched for roots of page tables: 4 GiB. The first root lies in low memory.
-const MAX_SEARCHED_FRAMES: u64 = 1 << 20;
+const MAX_SEARCHED_FRAMES: usize = 1 << 20;
 /// The kernel's image begins at most so many bytes below any of its variables.
 const MAX_BELOW: u64 = 0x400_0000;
 /// Bytes of an image that are searched if its headers do not give a size.
@@ -130,32 +130,30 @@ fn kernel_in(space: PagedSpace, hints: &Hints) -> Option<Kernel> {
     let known = by_kdbg.filter(|base| by_module.is_none_or(|other| other == *base)).or(by_module);
     let headers = |base| ImageHeaders::read(&space, base).ok().filter(|headers| is_kernel(&space, headers));
     let near = hints.lists.iter().map(|(at, ..)| *at).chain(hints.kdbg);
-    let (base, headers) = match known {
-        Some(base) => (base, ImageHeaders::read(&space, base).ok()),
-        None => {
-            let below = near.into_iter().find_map(|at| image_below(&space, at));
-            let found = below.and_then(headers).or_else(|| search_image(&space))?;
-            (found.base, Some(found))
-        }
+    let (base, headers) = if let Some(base) = known {
+        (base, ImageHeaders::read(&space, base).ok())
+    } else {
+        let below = near.into_iter().find_map(|at| image_below(&space, at));
+        let found = below.and_then(headers).or_else(|| search_image(&space))?;
+        (found.base, Some(found))
     };
     let codeview = headers.and_then(|headers| headers.codeview(&space).ok()).filter(|found| is_kernel_pdb(&found.name));
     let size = headers.map_or(ASSUMED_SIZE, |headers| headers.size);
     let codeview = codeview.or_else(|| ImageHeaders::search_codeview(&space, base, size).ok());
-    let (kdbg, kdbg_at) = match kdbg {
-        Some(kdbg) => (Some(kdbg), hints.kdbg),
-        None => {
-            let found = search_kdbg(&space, base, size);
-            if let Some(wrong) = hints.kdbg {
-                let expected = match &found {
-                    Some((at, _)) => format!("{at}"),
-                    None => String::from("the address of a KDBG block; it may be encoded"),
-                };
-                let at = offsets::KD_DEBUGGER_DATA_BLOCK;
-                let (structure, field) = ("DUMP_HEADER64", "KdDebuggerDataBlock");
-                incomplete.push(Incomplete::contradiction(structure, field, at, wrong, expected));
-            }
-            found.map_or((None, hints.kdbg), |(at, kdbg)| (Some(kdbg), Some(at)))
+    let (kdbg, kdbg_at) = if let Some(kdbg) = kdbg {
+        (Some(kdbg), hints.kdbg)
+    } else {
+        let found = search_kdbg(&space, base, size);
+        if let Some(wrong) = hints.kdbg {
+            let expected = match &found {
+                Some((at, _)) => format!("{at}"),
+                None => String::from("the address of a KDBG block; it may be encoded"),
+            };
+            let at = offsets::KD_DEBUGGER_DATA_BLOCK;
+            let (structure, field) = ("DUMP_HEADER64", "KdDebuggerDataBlock");
+            incomplete.push(Incomplete::contradiction(structure, field, at, wrong, expected));
         }
+        found.map_or((None, hints.kdbg), |(at, kdbg)| (Some(kdbg), Some(at)))
     };
     Some(Kernel { space, base, headers, codeview, kdbg, kdbg_at, incomplete })
 }
@@ -231,7 +229,7 @@ fn unmapped(why: crate::Absent) -> u64 {
 
 /// Looks for the block for debuggers in the kernel's image.
 fn search_kdbg(space: &PagedSpace, base: VirtAddr, size: u32) -> Option<(VirtAddr, Kdbg)> {
-    let mut page = [0; PAGE_SIZE as usize];
+    let mut page = [0; PAGE_BYTES];
     for offset in (0..u64::from(size)).step_by(page.len()) {
         let at = base.wrapping_add(offset);
         if space.read_in_page(at, &mut page).is_err() {
@@ -251,8 +249,8 @@ fn search_kdbg(space: &PagedSpace, base: VirtAddr, size: u32) -> Option<(VirtAdd
 /// Frames that hold a page pointing back at itself, as the root of every Windows address space does.
 fn self_mapped_roots(physical: &PhysicalImage) -> impl Iterator<Item = PhysAddr> + '_ {
     let frames = physical.frames().runs().flat_map(|run| (0..run.count).map(move |index| Pfn(run.first.0 + index)));
-    let mut page = [0; PAGE_SIZE as usize];
-    frames.take(usize::try_from(MAX_SEARCHED_FRAMES).unwrap_or(usize::MAX)).filter_map(move |pfn| {
+    let mut page = [0; PAGE_BYTES];
+    frames.take(MAX_SEARCHED_FRAMES).filter_map(move |pfn| {
         let root = pfn.base();
         physical.read_in_frame(root, &mut page).ok()?;
         self_map_slot(&page, root).map(|_| root)

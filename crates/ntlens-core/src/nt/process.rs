@@ -506,10 +506,10 @@ impl Census<'_> {
     /// The process of the crashing thread, unless that is the idle one: it is in no list, and no process that a user knows.
     fn of_crash(&mut self) {
         let Ok(at) = self.snapshot.crash().process else { return };
-        if let Ok(process) = self.probe(at) {
-            if process.pid() != Ok(0) {
-                process.sources |= Sources::CRASH_CONTEXT;
-            }
+        if let Ok(process) = self.probe(at)
+            && process.pid() != Ok(0)
+        {
+            process.sources |= Sources::CRASH_CONTEXT;
         }
     }
 

@@ -107,7 +107,7 @@ fn sizes_fit(layouts: &Layouts, marks: &KernelMarks) -> bool {
 fn around(tables: &[TableInfo], candidates: &[(usize, Layouts)], revision: Option<u32>) -> Vec<(usize, Layouts)> {
     let Some(revision) = revision else { return candidates.to_vec() };
     let of = |candidate: &&(usize, Layouts)| tables.get(candidate.0).and_then(|table| table.version.revision);
-    let below = candidates.iter().filter(|candidate| of(candidate).is_some_and(|r| r <= revision)).next_back();
+    let below = candidates.iter().rfind(|candidate| of(candidate).is_some_and(|r| r <= revision));
     let above = candidates.iter().find(|candidate| of(candidate).is_some_and(|r| r >= revision));
     let mut around: Vec<_> = below.into_iter().chain(above).cloned().collect();
     around.dedup_by_key(|candidate| candidate.0);

@@ -50,7 +50,7 @@ pub const MEMORY: TableDef<Piece> = TableDef {
 };
 
 /// Bytes of a row.
-const ROW: u64 = 16;
+const ROW: usize = 16;
 
 /// Reads `len` bytes into rows; a missing page is one row that says why.
 pub fn read(dump: &OpenDump, of: Of, at: u64, len: u64) -> Result<Table, Error> {
@@ -60,20 +60,18 @@ pub fn read(dump: &OpenDump, of: Of, at: u64, len: u64) -> Result<Table, Error> 
     let memory = Memory::of(dump, of)?;
     for page in spans(at, len) {
         let mut bytes = alloc::vec![0; page.bytes.len()];
-        match memory.read_in_page(page.start, &mut bytes) {
-            Err(why) => {
-                incomplete.push(Incomplete::new("page", VirtAddr(page.start & !(PAGE_SIZE - 1)), why));
-                pieces.push(Piece { at: page.start, len: bytes.len(), bytes: Err(why) });
-            }
-            Ok(()) => {
-                let first = usize::try_from(ROW - page.start % ROW).unwrap_or(0).min(bytes.len());
-                let (head, rest) = bytes.split_at(first);
-                let rows = core::iter::once(head).chain(rest.chunks(ROW as usize)).filter(|row| !row.is_empty());
-                let mut at = page.start;
-                for row in rows {
-                    pieces.push(Piece { at, len: row.len(), bytes: Ok(row.into()) });
-                    at = at.wrapping_add(row.len() as u64);
-                }
+        if let Err(why) = memory.read_in_page(page.start, &mut bytes) {
+            incomplete.push(Incomplete::new("page", VirtAddr(page.start & !(PAGE_SIZE - 1)), why));
+            pieces.push(Piece { at: page.start, len: bytes.len(), bytes: Err(why) });
+        } else {
+            let skipped = usize::try_from(page.start % ROW as u64).unwrap_or(0);
+            let first = (ROW - skipped).min(bytes.len());
+            let (head, rest) = bytes.split_at(first);
+            let rows = core::iter::once(head).chain(rest.chunks(ROW)).filter(|row| !row.is_empty());
+            let mut at = page.start;
+            for row in rows {
+                pieces.push(Piece { at, len: row.len(), bytes: Ok(row.into()) });
+                at = at.wrapping_add(row.len() as u64);
             }
         }
     }

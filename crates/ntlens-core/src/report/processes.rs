@@ -68,17 +68,19 @@ const COLUMNS: &[Column<Process>] = &[
         p.protection().map(|v| v.signer().to_string()).into()
     }),
     column("protection_audit", Kind::Bool, "the protection is only audited", |p| {
-        p.protection().map(|v| v.audit()).into()
+        p.protection().map(super::super::nt::protection::Protection::audit).into()
     }),
     column("signature_level", Kind::Uint, "signature level of the image, both nibbles", |p| {
         p.signature_level().map(|v| v.0).into()
     }),
-    column("signature_level_name", Kind::Text, "the same in words", |p| p.signature_level().map(|v| v.name()).into()),
+    column("signature_level_name", Kind::Text, "the same in words", |p| {
+        p.signature_level().map(super::super::nt::signature_level::SignatureLevel::name).into()
+    }),
     column("section_signature_level", Kind::Uint, "signature level that images loaded later must have", |p| {
         p.section_signature_level().map(|v| v.0).into()
     }),
     column("section_signature_level_name", Kind::Text, "the same in words", |p| {
-        p.section_signature_level().map(|v| v.name()).into()
+        p.section_signature_level().map(super::super::nt::signature_level::SignatureLevel::name).into()
     }),
     column("critical", Kind::Bool, "BreakOnTermination: the system stops if it ends", |p| p.critical().into()),
     column("system_process", Kind::Bool, "Flags3.SystemProcess", |p| p.system_process().into()),
@@ -149,11 +151,10 @@ fn names(process: &Process, word: FlagWord) -> Cell {
 fn mitigations(process: &Process) -> Cell {
     let words = [FlagWord::MitigationFlags, FlagWord::MitigationFlags2, FlagWord::MitigationFlags3];
     let first = process.flags(FlagWord::MitigationFlags);
-    match first {
-        Err(why) => Cell::Absent(why),
-        Ok(_) => {
-            let names = words.into_iter().filter_map(|word| process.flags(word).ok()).flat_map(|(_, names)| names);
-            names.collect::<Vec<_>>().into()
-        }
+    if let Err(why) = first {
+        Cell::Absent(why)
+    } else {
+        let names = words.into_iter().filter_map(|word| process.flags(word).ok()).flat_map(|(_, names)| names);
+        names.collect::<Vec<_>>().into()
     }
 }

@@ -41,6 +41,41 @@ fn ranges(bytes: &[u8]) -> IResult<&[u8], Vec<(u64, u64)>> {
     many0((le_u64, le_u64)).parse(bytes)
 }
 
+/// Bytes of the list that are read at once, and ranges that are read at all: the list ends at a range of frame 0, and
+/// nothing else bounds it.
+const PIECE: u64 = 0x1_0000;
+const MAX_RANGES: u64 = 1 << 20;
+
+/// Reads the list up to the range that ends it, or as far as the file goes.
+fn read_ranges(
+    candidate: &Candidate<'_>,
+    first_page: u64,
+    incomplete: &mut Vec<Incomplete>,
+) -> Result<Vec<(u64, u64)>, Error> {
+    let whole = (first_page - RANGES) & !0xf;
+    let held = whole.min(candidate.source.len().saturating_sub(RANGES) & !0xf).min(MAX_RANGES * 16);
+    let mut listed: Vec<(u64, u64)> = Vec::new();
+    let mut done = 0;
+    while done < held {
+        let piece = PIECE.min(held - done);
+        let bytes = candidate.source.read_vec(RANGES + done, piece)?;
+        let found = ranges(&bytes).map(|(_, ranges)| ranges).unwrap_or_default();
+        let end = found.iter().position(|(first, _)| *first == 0);
+        listed.extend(found.into_iter().take(end.unwrap_or(usize::MAX)));
+        if end.is_some() {
+            return Ok(listed);
+        }
+        done += piece;
+    }
+    if held < whole {
+        let at = RANGES + held;
+        let why = crate::Absent::Truncated { offset: at };
+        let missing = Incomplete::new("RDMP ranges", format_args!("file offset {at:#x}"), why);
+        incomplete.push(missing.times((whole - held) / 16));
+    }
+    Ok(listed)
+}
+
 fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
     let malformed = |offset, field, found, expected: &str| Error::Malformed {
         structure: "RDMP_HEADER64",
@@ -67,24 +102,13 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
         let at = HEADER_SIZE + 0x10;
         incomplete.push(Incomplete::contradiction("RDMP_HEADER64", "MetadataSize", at, found, expected));
     }
-    let whole = header.first_page - RANGES;
-    let held = whole.min(candidate.source.len().saturating_sub(RANGES)) & !0xf;
-    if held < whole & !0xf {
-        let missing = Incomplete::new(
-            "RDMP ranges",
-            format_args!("file offset {:#x}", RANGES + held),
-            crate::Absent::Truncated { offset: RANGES + held },
-        );
-        incomplete.push(missing.times((whole - held) / 16));
-    }
-    let list = candidate.source.read_vec(RANGES, held)?;
     let full_form = candidate.header.dump_type == 10;
-    let listed = ranges(&list).map(|(_, ranges)| ranges).unwrap_or_default();
+    let listed = read_ranges(candidate, header.first_page, &mut incomplete)?;
     let mut runs = Vec::new();
     let mut pages = 0_u64;
     for (index, (first, count)) in listed.into_iter().enumerate() {
-        // The list ends with a range at frame 0, or when all pages are accounted for.
-        if first == 0 || (full_form && pages >= header.pages) {
+        // The full form ends when all pages are accounted for.
+        if full_form && pages >= header.pages {
             break;
         }
         let offset = pages.checked_mul(PAGE_SIZE).and_then(|bytes| bytes.checked_add(header.first_page));

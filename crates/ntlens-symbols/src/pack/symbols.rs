@@ -65,14 +65,20 @@ fn add(run: &mut Cursor<'_>, symbols: &mut Vec<(i64, u64)>) -> Result<(), PackEr
 
 /// From one table's symbols to those of the next that it has as well.
 fn go_on(run: &mut Cursor<'_>, symbols: &mut Vec<(i64, u64)>) -> Result<(), PackError> {
+    // Each index counts in the list without those removed before; they ascend, so one pass removes all.
     let mut at = 0_usize;
-    for _ in 0..run.count()? {
+    let mut gone = Vec::new();
+    for removed in 0..run.count()? {
         at = at.saturating_add(run.small("count")?);
-        if at >= symbols.len() {
+        let index = at.saturating_add(removed);
+        if index >= symbols.len() {
             return Err(PackError::Invalid("symbol"));
         }
-        symbols.remove(at);
+        gone.push(index);
     }
+    let mut gone = gone.into_iter().peekable();
+    let mut index = 0_usize..;
+    symbols.retain(|_| gone.next_if_eq(&index.next().unwrap_or(usize::MAX)).is_none());
     let mut shift = 0_i64;
     for (rva, _) in symbols.iter_mut() {
         shift = shift.wrapping_add(run.signed()?);

@@ -1,32 +1,25 @@
 //! The output contract as a JSON schema, made from the same tables that the answers are.
 
-use ntlens_core::report::{Kind, QUESTIONS};
+use ntlens_core::report::memory::MEMORY;
+use ntlens_core::report::translation::TRANSLATION;
+use ntlens_core::report::{Heading, Kind, QUESTIONS};
 use serde_json::{Map, Value as Json, json};
 
 /// The schema of the documents that the format `json` writes.
 pub fn schema() -> Json {
-    let tables: Map<String, Json> = QUESTIONS
-        .iter()
-        .map(|question| {
-            let mut properties: Map<String, Json> = question
-                .columns()
-                .iter()
-                .map(|column| (column.name.into(), property(column.kind, column.about)))
-                .collect();
-            let names: Vec<Json> = properties.keys().cloned().chain(["absent".into()]).map(Json::from).collect();
-            let absent = json!({
-                "type": "object",
-                "description": "for each column that is null for another reason than \"none\", that reason",
-                "additionalProperties": {"type": "string"},
-            });
-            properties.insert("absent".into(), absent);
-            let row = json!({
-                "type": "object",
-                "description": question.about(),
-                "properties": properties,
-                "required": names,
-            });
-            (question.name().into(), row)
+    let mut tables: Map<String, Json> =
+        QUESTIONS.iter().map(|question| (question.name().into(), row(question.about(), &question.columns()))).collect();
+    // The answers of `read` and `translate`, which need more than a dump to be asked.
+    tables.insert(MEMORY.name.into(), row(MEMORY.about, &MEMORY.headings()));
+    tables.insert(TRANSLATION.name.into(), row(TRANSLATION.about, &TRANSLATION.headings()));
+    let rows_by_table: Vec<Json> = tables
+        .keys()
+        .map(|name| {
+            let rows = json!({"items": {"$ref": format!("#/$defs/{name}")}});
+            json!({
+                "if": {"properties": {"table": {"const": name}}},
+                "then": {"properties": {"rows": rows}},
+            })
         })
         .collect();
     let text = json!({"type": "string"});
@@ -51,8 +44,23 @@ pub fn schema() -> Json {
             },
         },
         "required": ["schema", "table", "dump", "layout", "rows", "row_count", "incomplete"],
+        "allOf": rows_by_table,
         "$defs": tables,
     })
+}
+
+/// A row of one table.
+fn row(about: &str, columns: &[Heading]) -> Json {
+    let mut properties: Map<String, Json> =
+        columns.iter().map(|column| (column.name.into(), property(column.kind, column.about))).collect();
+    let names: Vec<Json> = properties.keys().cloned().chain(["absent".into()]).map(Json::from).collect();
+    let absent = json!({
+        "type": "object",
+        "description": "for each column that is null for another reason than \"none\", that reason",
+        "additionalProperties": {"type": "string"},
+    });
+    properties.insert("absent".into(), absent);
+    json!({"type": "object", "description": about, "properties": properties, "required": names})
 }
 
 fn property(kind: Kind, about: &str) -> Json {

@@ -6,7 +6,8 @@ use crate::memory::spans::spans;
 use alloc::vec::Vec;
 
 /// Where a read met a byte that is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("after {done} bytes: {why}")]
 pub struct Hole {
     /// Bytes that were read before it, counted from the read's start to the missing piece's.
     pub done: usize,

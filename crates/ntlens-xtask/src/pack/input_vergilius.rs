@@ -56,13 +56,13 @@ fn structure(name: &str, value: &Value, version: Version, known: &Known<'_>) -> 
     Ok(StructDef { kind: known.kind(name, version), name: name.into(), size, fields })
 }
 
-/// The order of the exact kernels: by offset, then by bit.
+/// The order of the exact kernels: by offset, then by bit; of fields at one place by name, whatever order a file has.
 pub(super) fn sort(fields: &mut [FieldDef]) {
-    fields.sort_by_key(|field| {
+    fields.sort_by_cached_key(|field| {
         let bit = match field.ty {
             Type::Bits { position, .. } => u16::from(position) + 1,
             _ => 0,
         };
-        (field.offset, bit)
+        (field.offset, bit, field.name.clone())
     });
 }

@@ -1,13 +1,15 @@
 //! Type 2: the kernel dump of Windows 7 and older, a bitmap behind a header of 32-bit fields.
 //!
-//! Public descriptions disagree whether the bits start at 0x2024 or 0x2028. The count of set bits decides.
+//! Public descriptions disagree whether the bits start at 0x2024 or 0x2028. The count of set bits decides,
+//! and where both counts fit, the place of the page tables.
 
 use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, bitmap};
-use crate::address::PAGE_SIZE;
+use crate::address::{PAGE_SIZE, PhysAddr};
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::memory::PhysicalImage;
-use crate::memory::frames::{Bitmap, Frames};
+use crate::memory::frames::Frames;
+use crate::memory::paging::self_map_slot;
 use alloc::format;
 use alloc::vec::Vec;
 use nom::Parser;
@@ -55,23 +57,30 @@ fn summary(candidate: &Candidate<'_>) -> Result<Summary, Error> {
 
 fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
     let summary = summary(candidate)?;
-    let read = |start| bitmap::read_bitmap(candidate, HEADER_SIZE + start, summary.bits, summary.first_page);
-    let aligned = read(0x28)?;
-    let (bitmap, mut incomplete) = (aligned, Vec::new());
-    let bitmap = if bitmap.population() == summary.pages {
-        bitmap
-    } else {
-        let packed: Bitmap = read(0x24)?;
-        if packed.population() == summary.pages {
-            packed
-        } else {
-            let expected = format!("{:#x}, the number of set bits", bitmap.population());
-            let found = format!("{:#x}", summary.pages);
-            let at = HEADER_SIZE + 0x14;
-            incomplete.push(Incomplete::contradiction("SUMMARY_DUMP", "Pages", at, found, expected));
-            bitmap
-        }
+    let read = |start| {
+        let bitmap = bitmap::read_bitmap(candidate, HEADER_SIZE + start, summary.bits, summary.first_page)?;
+        Ok(PhysicalImage::new(candidate.source.clone(), Frames::Bitmap(bitmap)))
     };
-    let image = PhysicalImage::new(candidate.source.clone(), Frames::Bitmap(bitmap));
+    let fits = |image: &PhysicalImage| image.frames().described() == summary.pages;
+    let (aligned, packed): (_, Result<_, Error>) = (read(0x28)?, read(0x24));
+    // Where no frame is at either end of the bitmap both counts fit: then the header's page tables decide.
+    let packed = packed.ok().filter(|packed| {
+        fits(packed) && (!fits(&aligned) || (!holds_root(candidate, &aligned) && holds_root(candidate, packed)))
+    });
+    let mut incomplete = Vec::new();
+    if packed.is_none() && !fits(&aligned) {
+        let expected = format!("{:#x}, the number of set bits", aligned.frames().described());
+        let found = format!("{:#x}", summary.pages);
+        let at = HEADER_SIZE + 0x14;
+        incomplete.push(Incomplete::contradiction("SUMMARY_DUMP", "Pages", at, found, expected));
+    }
+    let image = packed.unwrap_or(aligned);
     Ok(Opened { kind: DumpKind::Kernel, content: Content::Physical(image), incomplete })
+}
+
+/// Whether the frame that the header gives as the root of page tables points back at itself, as each root does.
+fn holds_root(candidate: &Candidate<'_>, image: &PhysicalImage) -> bool {
+    let root = PhysAddr::from_cr3(candidate.header.directory_table_base.unwrap_or(0));
+    let mut table = [0; PAGE_SIZE as usize];
+    image.read_in_frame(root, &mut table).is_ok() && self_map_slot(&table, root).is_some()
 }

@@ -144,18 +144,19 @@ fn kernel_in(space: PagedSpace, hints: &Hints) -> Option<Kernel> {
         (Some(kdbg), hints.kdbg)
     } else {
         let found = search_kdbg(&space, base, size);
-        if let Some(wrong) = hints.kdbg {
-            let expected = match &found {
-                Some((at, _)) => format!("{at}"),
-                None => String::from("the address of a KDBG block; it may be encoded"),
-            };
-            let at = offsets::KD_DEBUGGER_DATA_BLOCK;
-            let (structure, field) = ("DUMP_HEADER64", "KdDebuggerDataBlock");
-            incomplete.push(Incomplete::contradiction(structure, field, at, wrong, expected));
+        // Without one, the block may be encoded where the header says: that is seen once the layout is known.
+        if let Some((wrong, (at, _))) = hints.kdbg.zip(found.as_ref()) {
+            incomplete.push(wrong_kdbg(wrong, format!("{at}")));
         }
         found.map_or((None, hints.kdbg), |(at, kdbg)| (Some(kdbg), Some(at)))
     };
     Some(Kernel { space, base, headers, codeview, kdbg, kdbg_at, incomplete })
+}
+
+/// The header gives another address for the block for debuggers than that where it is.
+pub(crate) fn wrong_kdbg(found: VirtAddr, expected: String) -> Incomplete {
+    let (structure, field, at) = ("DUMP_HEADER64", "KdDebuggerDataBlock", offsets::KD_DEBUGGER_DATA_BLOCK);
+    Incomplete::contradiction(structure, field, at, found, expected)
 }
 
 /// Reads a block that is not encoded.

@@ -135,7 +135,8 @@ pub fn processors(snapshot: &Snapshot) -> Vec<Processor> {
     }
     let block = snapshot.kdbg().and_then(Kdbg::ki_processor_block).or_else(|| snapshot.symbol("KiProcessorBlock").ok());
     let Some(block) = block else { return Vec::new() };
-    let count = snapshot.dump().header.as_ref().and_then(|header| header.processors).unwrap_or(1).min(MAX_PROCESSORS);
+    let count = snapshot.dump().header.as_ref().and_then(|header| header.processors).filter(|count| *count > 0);
+    let count = count.unwrap_or(1).min(MAX_PROCESSORS);
     let pointer = |index: u32| snapshot.space().read_pointer(block.wrapping_add(u64::from(index) * 8)).ok();
     let blocks = (0..count).filter_map(pointer).filter(|at| at.is_kernel());
     blocks.map(|at| Processor { snapshot: snapshot.clone(), memory: snapshot.space().clone(), at }).collect()

@@ -99,7 +99,7 @@ fn of(tables: &[TableInfo], indexes: &[usize]) -> Vec<Version> {
 }
 
 /// Whether no structure of a known size has another size in these layouts.
-fn sizes_fit(layouts: &Layouts, marks: &KernelMarks) -> bool {
+pub(crate) fn sizes_fit(layouts: &Layouts, marks: &KernelMarks) -> bool {
     marks.sizes.iter().all(|(name, size)| layouts.size_of(name).map_or(true, |known| u64::from(known) == *size))
 }
 

@@ -19,7 +19,7 @@ use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::process::{self, Processes};
 use crate::nt::processor::{self, Processor};
-use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
+use crate::nt::select::{KernelMarks, Origin, Selected, describe, select, sizes_fit};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
 use crate::nt::{builds, shared_data};
@@ -286,7 +286,7 @@ fn check_triage(inner: &Inner, triage: &Triage, marks: &KernelMarks) -> Result<(
 const MAX_PID: u64 = 1 << 28;
 
 fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Result<Snapshot, Error> {
-    let Kernel { space, base, headers, codeview, kdbg, kdbg_at, incomplete } = kernel;
+    let Kernel { space, base, headers, codeview, kdbg, kdbg_at, mut incomplete } = kernel;
     let lab = build_lab(&space, kdbg.as_ref()).ok();
     let (lab_build, revision) = lab.as_deref().and_then(builds::parse_build_lab).unzip();
     let header_build = dump.header.as_ref().and_then(|header| header.build);
@@ -295,7 +295,13 @@ fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Resul
     let marks = KernelMarks { id, build, revision: revision.flatten(), sizes: sizes(kdbg.as_ref()) };
     let selected = select(source, &marks)?;
     let layouts = &selected.layouts;
-    let kdbg = kdbg.or_else(|| decode_kdbg(&space, base, layouts, kdbg_at));
+    let decoded = if kdbg.is_none() { decode_kdbg(&space, base, layouts, kdbg_at) } else { None };
+    let wrong_kdbg = kdbg_at.filter(|at| kdbg.is_none() && decoded.as_ref().is_none_or(|(found, _)| found != at));
+    if let Some(wrong) = wrong_kdbg {
+        let expected = decoded.as_ref().map_or("the address of a KDBG block".into(), |(at, _)| format!("{at}"));
+        incomplete.push(locate::wrong_kdbg(wrong, expected));
+    }
+    let kdbg = kdbg.or_else(|| decoded.map(|(_, kdbg)| kdbg));
     let rules = PteRules { invalid_mask: invalid_mask(&space, base, layouts), ..*space.rules() };
     let rules = rules.with_layouts(layouts, build);
     let space = space.with_rules(rules);
@@ -330,8 +336,13 @@ fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Resul
     })
 }
 
-/// Reads a block that the kernel keeps encoded, with the help of exact symbols.
-fn decode_kdbg(space: &PagedSpace, base: VirtAddr, layouts: &Layouts, header: Option<VirtAddr>) -> Option<Kdbg> {
+/// Finds and reads a block that the kernel keeps encoded, with the help of exact symbols.
+fn decode_kdbg(
+    space: &PagedSpace,
+    base: VirtAddr,
+    layouts: &Layouts,
+    header: Option<VirtAddr>,
+) -> Option<(VirtAddr, Kdbg)> {
     let symbol = |name| layouts.symbol(name).ok().map(|rva| base.wrapping_add(rva.0));
     let value = |name| symbol(name).and_then(|at| space.read_u64(at).ok());
     let encoding = Encoding {
@@ -341,7 +352,7 @@ fn decode_kdbg(space: &PagedSpace, base: VirtAddr, layouts: &Layouts, header: Op
     };
     [header, symbol("KdDebuggerDataBlock")].into_iter().flatten().find_map(|at| {
         let plain = locate::read_kdbg(space, at);
-        plain.or_else(|| {
+        let found = plain.or_else(|| {
             let head = space.read_array::<{ crate::kdbg::HEADER_SIZE }>(at).ok()?;
             let (words, _) = head.as_chunks::<8>();
             let decoded: Vec<u8> =
@@ -349,7 +360,8 @@ fn decode_kdbg(space: &PagedSpace, base: VirtAddr, layouts: &Layouts, header: Op
             let mut bytes = alloc::vec![0; Kdbg::size_in(&decoded).ok()?];
             space.read(at, &mut bytes).ok()?;
             Kdbg::decode(&bytes, &encoding).ok()
-        })
+        });
+        found.map(|kdbg| (at, kdbg))
     })
 }
 
@@ -425,7 +437,7 @@ fn system_process(inner: &Inner) -> Result<VirtAddr, Absent> {
     let links = inner.fields.process.eprocess.active_process_links?;
     let first = inner.heads.ps_active_process_head.and_then(|head| inner.space.read_pointer(head));
     let first = first.map(|first| first.wrapping_sub(links.offset.into()));
-    let looks_right = |at: VirtAddr| contradictions(inner, at).len() < 2;
+    let looks_right = |at: VirtAddr| contradictions(inner, at).is_some_and(|wrong| wrong.len() < 2);
     match first {
         Ok(first) if looks_right(first) => Ok(first),
         other => initial_system_process(inner).ok().filter(|at| looks_right(*at)).map_or(other, Ok),
@@ -441,12 +453,15 @@ fn head_behind_system(inner: &Inner) -> Result<VirtAddr, Absent> {
     if inside && module::is_list_head(&inner.space, head) { Ok(head) } else { Err(Absent::SymbolsNeeded) }
 }
 
-/// What at an address speaks against its being System. A field that is not in the dump says nothing.
-fn contradictions(inner: &Inner, at: VirtAddr) -> Vec<String> {
+/// What at an address speaks against its being System. A field that is not in the dump says nothing; `None` if no field
+/// is there.
+fn contradictions(inner: &Inner, at: VirtAddr) -> Option<Vec<String>> {
     let fields = &inner.fields.process.eprocess;
     let view = StructView::read(&inner.space, at, fields.extent);
     let mut wrong = Vec::new();
+    let mut known = false;
     let mut expect = |what: &str, found: Option<String>, expected: &str| {
+        known |= found.is_some();
         if let Some(found) = found.filter(|found| found != expected) {
             wrong.push(format!("{what} is {found:?}, expected {expected}"));
         }
@@ -459,7 +474,7 @@ fn contradictions(inner: &Inner, at: VirtAddr) -> Vec<String> {
     let root = view.get(&fields.directory_table_base).ok();
     let is_root = root.zip(inner.space.paged()).map(|(root, space)| space.with_root(root).has_self_map());
     expect("whether its page tables point back at themselves", is_root.map(|is| format!("{is}")), "true");
-    wrong
+    known.then_some(wrong)
 }
 
 /// Refuses a layout under which the first process is not System.
@@ -471,8 +486,18 @@ fn check(inner: &Inner, marks: &KernelMarks) -> Result<(), Error> {
             Ok(first.wrapping_sub(links.offset.into()))
         }),
     ];
-    let wrong: Vec<Vec<String>> = candidates.into_iter().flatten().map(|at| contradictions(inner, at)).collect();
-    let Some(best) = wrong.into_iter().min_by_key(Vec::len) else { return Ok(()) };
+    let wrong: Vec<Vec<String>> = candidates.into_iter().flatten().filter_map(|at| contradictions(inner, at)).collect();
+    let Some(mut best) = wrong.into_iter().min_by_key(Vec::len) else { return Ok(()) };
+    // Other revisions may differ; symbols of exactly this kernel may not.
+    if inner.selected.origin == Origin::Exact {
+        if !sizes_fit(&inner.selected.layouts, marks) {
+            best.push("KDBG gives other sizes of structures".into());
+        }
+        let build = inner.selected.layouts.version().map(|version| version.build);
+        if build.zip(marks.build.map(builds::kernel_build)).is_some_and(|(layout, kernel)| layout != kernel) {
+            best.push("the kernel gives another build".into());
+        }
+    }
     // One contradiction can be damage; more are the layout's.
     if best.len() < 2 {
         return Ok(());

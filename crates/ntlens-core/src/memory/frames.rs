@@ -64,7 +64,7 @@ impl Frames {
     pub fn end(&self) -> Pfn {
         match self {
             Self::Runs(runs) => Pfn(runs.sorted.last().map_or(0, |run| run.end())),
-            Self::Bitmap(bitmap) => bitmap.runs().last().map_or(Pfn(0), |run| Pfn(run.end())),
+            Self::Bitmap(bitmap) => bitmap.end(),
         }
     }
 
@@ -171,6 +171,12 @@ impl Bitmap {
         rank.checked_mul(PAGE_SIZE)?.checked_add(self.first_page)
     }
 
+    /// One more than the highest frame whose bit is set.
+    fn end(&self) -> Pfn {
+        let last = self.bits.iter().enumerate().rev().find(|(_, byte)| **byte != 0);
+        last.map_or(Pfn(0), |(index, byte)| Pfn(index as u64 * 8 + u64::from(u8::BITS - byte.leading_zeros())))
+    }
+
     fn bit(&self, pfn: u64) -> bool {
         usize::try_from(pfn / 8)
             .ok()
@@ -185,7 +191,7 @@ impl Bitmap {
         while pfn < end {
             let byte = usize::try_from(pfn / 8).ok().and_then(|byte| self.bits.get(byte))?;
             if pfn.is_multiple_of(8) && *byte == skip {
-                pfn += 8;
+                pfn += 8 * self.same_bytes(pfn / 8, skip);
             } else if self.bit(pfn) == set {
                 return Some(pfn);
             } else {
@@ -193,6 +199,14 @@ impl Bitmap {
             }
         }
         None
+    }
+
+    /// How many bytes from one on hold the same value, at least 1.
+    fn same_bytes(&self, first: u64, value: u8) -> u64 {
+        let rest = usize::try_from(first).ok().and_then(|first| self.bits.get(first..)).unwrap_or_default();
+        let (words, _) = rest.as_chunks::<8>();
+        let same = words.iter().take_while(|word| **word == [value; 8]).count() as u64;
+        (same * 8).max(1)
     }
 
     fn runs(&self) -> impl Iterator<Item = Run> + '_ {

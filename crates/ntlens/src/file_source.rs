@@ -9,12 +9,12 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Bytes of one cached block: a page, so that a random read costs one page.
-const BLOCK: usize = 0x1000;
+/// Bytes of one cached block. Most reads of a dump are small and far apart, and a page costs four times the copying.
+const BLOCK: usize = 0x400;
 /// Slots of the cache, together 8 MiB. A power of two.
-const SLOTS: usize = 2048;
+const SLOTS: usize = 0x2000;
 /// Reads of this size and more go past the cache.
-const LARGE: usize = 4 * BLOCK;
+const LARGE: usize = 2 * BLOCK;
 
 /// A file that is read at any position by any number of threads.
 ///

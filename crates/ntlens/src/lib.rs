@@ -19,6 +19,7 @@ mod file_source;
 mod positioned;
 pub mod render;
 pub mod schema;
+mod threads;
 
 pub use error::Error;
 pub use file_source::FileSource;
@@ -29,6 +30,7 @@ pub use ntlens_core::{
     text,
 };
 pub use ntlens_symbols as symbols;
+pub use threads::Threads;
 
 use nt::snapshot::Options;
 use ntlens_symbols::Pack;

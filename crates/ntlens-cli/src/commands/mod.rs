@@ -12,6 +12,7 @@ use crate::options;
 use crate::output::{Failure, Status, set_color};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use ntlens::Threads;
 use ntlens::render::Format;
 use ntlens::report::{QUESTIONS, Wanted};
 
@@ -78,7 +79,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         let target = options::target(matches)?;
         let dump = options::open(matches)?;
         let wanted = if target.format == Format::Table { Wanted::Screen } else { Wanted::All };
-        let answer = question.ask(&dump, wanted)?;
+        let answer = question.ask_spread(&dump, wanted, &Threads)?;
         return target.answer(&dump, &answer);
     }
     let other = OTHERS.iter().find(|other| (other.spec)().get_name() == name);

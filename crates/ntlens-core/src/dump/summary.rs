@@ -4,7 +4,7 @@
 //! and where both counts fit, the place of the page tables.
 
 use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, bitmap};
-use crate::address::{PAGE_SIZE, PhysAddr};
+use crate::address::{PAGE_BYTES, PAGE_SIZE, PhysAddr};
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::memory::PhysicalImage;
@@ -81,6 +81,6 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
 /// Whether the frame that the header gives as the root of page tables points back at itself, as each root does.
 fn holds_root(candidate: &Candidate<'_>, image: &PhysicalImage) -> bool {
     let root = PhysAddr::from_cr3(candidate.header.directory_table_base.unwrap_or(0));
-    let mut table = [0; PAGE_SIZE as usize];
+    let mut table = [0; PAGE_BYTES];
     image.read_in_frame(root, &mut table).is_ok() && self_map_slot(&table, root).is_some()
 }

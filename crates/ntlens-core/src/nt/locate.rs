@@ -224,6 +224,10 @@ fn unmapped(why: crate::Absent) -> u64 {
         crate::Absent::NotPresent(Level::Pml5 | Level::Pml4) => PAGE_SIZE << 27,
         crate::Absent::NotPresent(Level::Pdpt) => PAGE_SIZE << 18,
         crate::Absent::NotPresent(Level::Pd) => PAGE_SIZE << 9,
+        // A walk reads nothing but tables: at least one page table is missing.
+        crate::Absent::FrameNotInDump(_) | crate::Absent::Truncated { .. } | crate::Absent::ReadFailed { .. } => {
+            PAGE_SIZE << 9
+        }
         _ => PAGE_SIZE,
     }
 }

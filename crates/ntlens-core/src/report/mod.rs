@@ -44,8 +44,29 @@ pub trait Question: Sync {
     /// The columns that a terminal shows, with short headings.
     fn screen(&self) -> &'static [Screen];
 
+    /// Answers, with the columns that are wanted; `spread` fills the rows.
+    fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error>;
+
     /// Answers, with the columns that are wanted.
-    fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error>;
+    fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error> {
+        self.ask_spread(dump, wanted, &OneByOne)
+    }
+}
+
+/// Fills the rows of a table. Each row is filled from the dump for itself, so where there are threads they can share them.
+pub trait Spread: Sync {
+    /// The rows `0..count` in their order.
+    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>>;
+}
+
+/// One row after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OneByOne;
+
+impl Spread for OneByOne {
+    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>> {
+        (0..count).map(row).collect()
+    }
 }
 
 /// Which columns of an answer are wanted. Finding a value can cost several reads of the dump.
@@ -140,15 +161,22 @@ impl<R> TableDef<R> {
     }
 
     /// Fills the table with all its columns.
-    pub fn fill(&self, rows: &[R], incomplete: Vec<Incomplete>) -> Table {
-        self.fill_columns(rows, incomplete, Wanted::All)
+    pub fn fill(&self, rows: &[R], incomplete: Vec<Incomplete>) -> Table
+    where
+        R: Sync,
+    {
+        self.fill_columns(rows, incomplete, Wanted::All, &OneByOne)
     }
 
-    fn fill_columns(&self, rows: &[R], incomplete: Vec<Incomplete>, wanted: Wanted) -> Table {
+    fn fill_columns(&self, rows: &[R], incomplete: Vec<Incomplete>, wanted: Wanted, spread: &dyn Spread) -> Table
+    where
+        R: Sync,
+    {
         let on_screen = |name| self.screen.iter().any(|shown| shown.column == name);
         let is_wanted = |column: &&Column<R>| wanted == Wanted::All || on_screen(column.heading.name);
         let columns: Vec<&Column<R>> = self.columns.iter().filter(is_wanted).collect();
-        let rows = rows.iter().map(|row| columns.iter().map(|column| (column.get)(row)).collect()).collect();
+        let cells = |row: &R| columns.iter().map(|column| (column.get)(row)).collect();
+        let rows = spread.rows(rows.len(), &|index| rows.get(index).map(cells).unwrap_or_default());
         let columns = columns.iter().map(|column| column.heading).collect();
         let Self { name, screen, record, .. } = *self;
         Table { name, columns, screen, record, rows, incomplete, remarks: Vec::new() }
@@ -177,7 +205,7 @@ impl<R> fmt::Debug for Asked<R> {
     }
 }
 
-impl<R> Question for Asked<R> {
+impl<R: Sync> Question for Asked<R> {
     fn name(&self) -> &'static str {
         self.table.name
     }
@@ -194,10 +222,10 @@ impl<R> Question for Asked<R> {
         self.table.screen
     }
 
-    fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error> {
+    fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
         let (rows, incomplete) = (self.rows)(dump)?;
         let remarks = (self.remarks)(&rows);
-        Ok(Table { remarks, ..self.table.fill_columns(&rows, incomplete, wanted) })
+        Ok(Table { remarks, ..self.table.fill_columns(&rows, incomplete, wanted, spread) })
     }
 }
 

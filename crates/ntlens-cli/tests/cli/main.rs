@@ -1,0 +1,13 @@
+//! The built command, as people and scripts call it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod demo;
+mod escaping;
+mod exit_status;
+mod formats;
+mod memory;
+mod output_file;
+mod remarks;
+mod schema;
+mod support;
+mod tools;

@@ -1,0 +1,237 @@
+//! Every program of `examples/`, run over a machine whose truth is known. `cargo test` builds them beside the tests.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
+use ntlens_testkit::truth::Process;
+use ntlens_testkit::{DumpOptions, Kind, Machine, Truth, layouts};
+use serde_json::Value as Json;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What an example's output is held against.
+type Check = fn(&str, &Sample);
+
+/// What each example must print. One without a line here fails the test.
+const EXPECTED: &[(&str, Check)] = &[
+    ("info", info),
+    ("processes", processes),
+    ("protected", protected),
+    ("hidden", hidden),
+    ("modules", modules),
+    ("unloaded", unloaded),
+    ("coverage", coverage),
+    ("crash", crash),
+    ("read_memory", read_memory),
+    ("translate", translate),
+    ("layouts", field_offsets),
+    ("json", json),
+    ("own_source", own_source),
+];
+
+struct Sample {
+    path: PathBuf,
+    truth: Truth,
+    /// The first bytes of the kernel image.
+    kernel_head: Vec<u8>,
+    /// Where they lie in physical memory.
+    kernel_physical: u64,
+}
+
+impl Sample {
+    fn write() -> Self {
+        let layouts = layouts("10.0.19041.1288").expect("an embedded kernel");
+        let machine = Machine::typical(layouts, 11, 36).current_process(4);
+        let image = machine.build();
+        let base = image.truth().kernel.base;
+        let kernel_head = image.read(base, 16).expect("the kernel's header");
+        let kernel_physical = image.space(4).unwrap().translate(image.memory(), base).unwrap().physical;
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("examples-{}.dmp", std::process::id()));
+        let options = DumpOptions::new(Kind::BitmapFull { active: true }).bug_check(0x139, [3, 0, 0, 0]);
+        let truth = image.write_file(options, &path).expect("room for a dump");
+        Self { path, truth, kernel_head, kernel_physical }
+    }
+
+    /// In the order of the output: the active list, then the others by process id.
+    fn processes(&self) -> Vec<&Process> {
+        let (mut processes, mut hidden): (Vec<_>, Vec<_>) =
+            self.truth.processes.iter().partition(|process| process.in_active_list);
+        hidden.sort_by_key(|process| process.pid);
+        processes.append(&mut hidden);
+        processes
+    }
+}
+
+impl Drop for Sample {
+    fn drop(&mut self) {
+        // A dump that stays behind is in a folder for such things.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[test]
+fn every_example_tells_the_truth() {
+    let sample = Sample::write();
+    let mut names: Vec<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    for name in &names {
+        let expected = EXPECTED.iter().find(|(known, _)| known == name);
+        let (_, check) =
+            expected.unwrap_or_else(|| panic!("tests/examples.rs does not say what examples/{name}.rs prints"));
+        check(&run(name, &sample.path), &sample);
+    }
+    for (name, _) in EXPECTED {
+        assert!(names.iter().any(|known| known == name), "examples/{name}.rs is gone");
+    }
+}
+
+/// Runs an example, which finds its dump by the first argument; the one that needs none takes a build.
+fn run(name: &str, dump: &Path) -> String {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.parent().unwrap().with_file_name("examples");
+    let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.exists(), "{} is not built: `cargo test` or `cargo build --examples` does it", program.display());
+    let argument = if name == "layouts" { "19041".as_ref() } else { dump.as_os_str() };
+    let output = Command::new(&program).arg(argument).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{name}: {} {stderr}", output.status);
+    assert_eq!(stderr, "", "{name}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The words of each line, without their padding.
+fn words(text: &str) -> Vec<String> {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+fn info(text: &str, sample: &Sample) {
+    let (truth, dump) = (&sample.truth, sample.truth.dump.as_ref().unwrap());
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("dump: bitmap-full, {} bytes, complete: true", dump.file_size));
+    assert_eq!(lines[1], format!("kernel: {} at {:#018x}", truth.build_lab, truth.kernel.base));
+    assert!(lines[2].starts_with("symbols: ") && lines[2].len() == "symbols: ".len() + 33, "{}", lines[2]);
+    assert_eq!(lines[3..], ["layout: exact (embedded)"]);
+}
+
+fn processes(text: &str, sample: &Sample) {
+    let line = |process: &&Process| {
+        let protection = process.protection.unwrap();
+        let prefix = match protection.kind {
+            "None" => return format!("{} {} None", process.pid, process.image_name),
+            "ProtectedLight" => "PPL",
+            _ => "PP",
+        };
+        format!("{} {} {prefix}-{}", process.pid, process.image_name, protection.signer)
+    };
+    assert_eq!(words(text), sample.processes().iter().map(line).collect::<Vec<_>>());
+}
+
+fn protected(text: &str, sample: &Sample) {
+    let expected: Vec<String> = sample
+        .processes()
+        .iter()
+        .filter_map(|process| Some((process, process.protection.filter(|protection| protection.level != 0)?)))
+        .map(|(process, protection)| {
+            format!("{} {} {} by {}", process.pid, process.image_name, protection.kind, protection.signer)
+        })
+        .collect();
+    assert!(expected.len() > 5, "a machine with protected processes");
+    assert_eq!(words(text), expected);
+}
+
+fn hidden(text: &str, sample: &Sample) {
+    let hidden: Vec<&Process> = sample.truth.processes.iter().filter(|process| !process.in_active_list).collect();
+    let lines = words(text);
+    assert_eq!((hidden.len(), lines.len()), (1, 1), "{text}");
+    let start = format!("{} {} found by ", hidden[0].pid, hidden[0].image_name);
+    let found_by = lines[0].strip_prefix(&start).unwrap_or_else(|| panic!("{text}"));
+    assert!(found_by.contains("cid-table") && !found_by.contains("active-list"), "{text}");
+}
+
+fn modules(text: &str, sample: &Sample) {
+    let line =
+        |module: &ntlens_testkit::truth::Module| format!("{:#018x} {} {}", module.base, module.size, module.name);
+    assert_eq!(words(text), sample.truth.modules.iter().map(line).collect::<Vec<_>>());
+}
+
+fn unloaded(text: &str, sample: &Sample) {
+    let drivers = &sample.truth.unloaded_drivers;
+    let lines = words(text);
+    assert_eq!(lines.len(), drivers.len());
+    for (line, driver) in lines.iter().zip(drivers) {
+        assert!(line.starts_with(&format!("{:#018x} to {:#018x} 20", driver.start, driver.end)), "{line}");
+        assert!(line.ends_with(&format!("Z {}", driver.name)), "{line}");
+    }
+}
+
+fn coverage(text: &str, sample: &Sample) {
+    let pages = sample.truth.dump.as_ref().unwrap().pages_in_dump;
+    let (last, runs) = words(text).split_last().map(|(last, runs)| (last.clone(), runs.to_vec())).unwrap();
+    assert_eq!(last, format!("{pages} of {pages} pages are in the file"));
+    let counts = runs.iter().map(|run| run.split(' ').nth(1).unwrap().parse::<u64>().unwrap());
+    assert_eq!(counts.sum::<u64>(), pages);
+}
+
+fn crash(text: &str, sample: &Sample) {
+    let kernel = &sample.truth.kernel;
+    let process = sample.truth.process(kernel.current_process).unwrap();
+    let thread = process.threads.iter().find(|thread| thread.va == kernel.current_thread).unwrap();
+    let expected = [
+        "bug check 0x139 KERNEL_SECURITY_CHECK_FAILURE".into(),
+        format!("process {} {}", process.pid, process.image_name),
+        format!("thread {} at {:#018x}", thread.tid, thread.va),
+    ];
+    assert_eq!(words(text), expected);
+}
+
+fn read_memory(text: &str, sample: &Sample) {
+    let bytes = &sample.kernel_head;
+    assert_eq!(bytes[..2], *b"MZ");
+    let line = |kind, at: u64| format!("{kind} {at:#018x} {bytes:02x?}");
+    assert_eq!(words(text), [line("virtual", sample.truth.kernel.base), line("physical", sample.kernel_physical)]);
+}
+
+fn translate(text: &str, sample: &Sample) {
+    let (base, physical) = (sample.truth.kernel.base, sample.kernel_physical);
+    assert!(text.starts_with(&format!("{base:#018x} -> {physical:#018x}, page of ")), "{text}");
+    assert!(text.trim_end().ends_with(" bytes, mapped"), "{text}");
+}
+
+/// The debugger's own numbers for Windows 10 2004 and the builds that share its kernel.
+fn field_offsets(text: &str, _: &Sample) {
+    let (kernel, fields) = text.split_once('\n').unwrap();
+    assert!(kernel.starts_with("kernel 10.0.19041."), "{kernel}");
+    let expected = [
+        "+0x028 Pcb.DirectoryTableBase",
+        "+0x440 UniqueProcessId",
+        "+0x4b8 Token",
+        "+0x5a8 ImageFileName",
+        "+0x87a Protection",
+    ];
+    assert_eq!(words(fields), expected);
+}
+
+fn json(text: &str, sample: &Sample) {
+    let document: Json = serde_json::from_str(text).expect("a JSON document");
+    assert_eq!(document["schema"], "ntlens/1");
+    let rows = document["rows"].as_array().unwrap();
+    let found: Vec<_> = rows.iter().map(|row| (row["pid"].as_u64().unwrap(), row["command_line"].as_str())).collect();
+    let truth = |process: &&Process| {
+        // The page that leads to a command line may be gone; then it is null.
+        let known = matches!(process.peb_state, "resident" | "transition") && process.exit_time.is_none();
+        (process.pid, sample.truth.process(process.pid).unwrap().command_line.as_deref().filter(|_| known))
+    };
+    assert_eq!(found, sample.processes().iter().map(truth).collect::<Vec<_>>());
+}
+
+fn own_source(text: &str, sample: &Sample) {
+    let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let [processes, reads, bytes, size] = numbers[..] else { panic!("{text}") };
+    assert_eq!(processes, sample.truth.processes.len() as u64);
+    assert_eq!(size, sample.truth.dump.as_ref().unwrap().file_size);
+    assert!(reads > 0 && bytes < size / 2, "a table of processes needs a small part of a dump: {text}");
+}

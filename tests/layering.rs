@@ -1,0 +1,126 @@
+//! The picture of who may import whom, kept true by the imports themselves.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The parts of `ntlens-core` in layers: a part imports from its own layer and from those before it, never from one behind.
+const LAYERS: &[&[&str]] = &[
+    &["address", "absent", "text"],
+    &["source", "error", "incomplete"],
+    &["memory"],
+    &["layout"],
+    &["kdbg"],
+    &["dump"],
+    &["nt"],
+    &["opened"],
+    &["report"],
+];
+
+/// Names that `lib.rs` exports at the top, and the parts that they are from.
+const EXPORTS: &[(&str, &str)] = &[
+    ("Absent", "absent"),
+    ("Error", "error"),
+    ("Incomplete", "incomplete"),
+    ("OpenDump", "opened"),
+    ("fields", "layout"),
+];
+
+/// Imports against the order that are known, and go: `PteRules::with_layouts` belongs to `nt`, which calls it.
+const KNOWN: &[(&str, &str)] = &[("memory/pte.rs", "layout")];
+
+/// A file that is longer is about more than one thing.
+const MAX_LINES: usize = 700;
+
+/// Source files below a folder of the project, with their text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(&root).unwrap().to_path_buf(), text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} has no source files");
+    found.sort();
+    found
+}
+
+/// Lines of code without comments, numbered as editors do.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().zip(1..).map(|(line, number)| (number, line.split("//").next().unwrap_or_default()));
+    lines.filter(|(_, line)| !line.trim().is_empty())
+}
+
+/// What follows each `crate::` of a line: a part, or a name that `lib.rs` exports from one. A group in braces gives
+/// nothing, which is in no layer.
+fn imports(line: &str) -> impl Iterator<Item = &str> {
+    let ends = |char: char| !(char.is_alphanumeric() || char == '_');
+    line.split("crate::").skip(1).map(move |rest| rest.split(ends).next().unwrap_or_default())
+}
+
+#[test]
+fn core_imports_downwards_only() {
+    let layer = |part: &str| LAYERS.iter().position(|parts| parts.contains(&part));
+    let (mut wrong, mut known) = (Vec::new(), 0);
+    for (path, text) in sources("crates/ntlens-core/src") {
+        let part = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        if part == "lib" {
+            continue;
+        }
+        let own = layer(&part).unwrap_or_else(|| panic!("{part} is in no layer of tests/layering.rs"));
+        for (number, line) in code(&text) {
+            for name in imports(line) {
+                let imported = EXPORTS.iter().find(|(export, _)| *export == name).map_or(name, |(_, part)| part);
+                let place = format!("{}:{number}", path.display());
+                match layer(imported) {
+                    None => wrong.push(format!("{place}: {imported:?} is in no layer")),
+                    Some(other) if other > own && KNOWN.contains(&(path.to_str().unwrap(), imported)) => known += 1,
+                    Some(other) if other > own => wrong.push(format!("{place}: {part} must not import {imported}")),
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the order {LAYERS:?}:\n{}", wrong.join("\n"));
+    assert_eq!(known, KNOWN.len(), "an import of KNOWN is gone: take its line out");
+}
+
+/// Fails on lines of a folder's code that contain one of these.
+fn forbid(folder: &str, words: &[&str], why: &str) {
+    let mut wrong = Vec::new();
+    for (path, text) in sources(folder) {
+        let lines = code(&text).filter(|(_, line)| words.iter().any(|word| line.contains(word)));
+        wrong.extend(lines.map(|(number, line)| format!("{folder}/{}:{number}: {}", path.display(), line.trim())));
+    }
+    assert!(wrong.is_empty(), "{why}:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn core_does_no_input_and_output() {
+    forbid("crates/ntlens-core/src", &["std::", "extern crate std"], "ntlens-core needs no std");
+}
+
+#[test]
+fn the_command_decodes_nothing() {
+    let words = ["ntlens::memory", "ntlens::kdbg", "ntlens_core", "from_le_bytes", "unsafe"];
+    forbid("crates/ntlens-cli/src", &words, "decoding belongs into ntlens-core");
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let mut wrong = Vec::new();
+    for folder in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).unwrap() {
+        let folder = format!("crates/{}/src", folder.unwrap().file_name().to_string_lossy());
+        let long = sources(&folder).into_iter().map(|(path, text)| (path, text.lines().count()));
+        let long = long.filter(|(_, lines)| *lines > MAX_LINES);
+        wrong.extend(long.map(|(path, lines)| format!("{folder}/{}: {lines} lines", path.display())));
+    }
+    assert!(wrong.is_empty(), "files of more than {MAX_LINES} lines:\n{}", wrong.join("\n"));
+}

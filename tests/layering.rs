@@ -26,9 +26,6 @@ const EXPORTS: &[(&str, &str)] = &[
     ("fields", "layout"),
 ];
 
-/// Imports against the order that are known, and go: `PteRules::with_layouts` belongs to `nt`, which calls it.
-const KNOWN: &[(&str, &str)] = &[("memory/pte.rs", "layout")];
-
 /// A file that is longer is about more than one thing.
 const MAX_LINES: usize = 700;
 
@@ -68,7 +65,7 @@ fn imports(line: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn core_imports_downwards_only() {
     let layer = |part: &str| LAYERS.iter().position(|parts| parts.contains(&part));
-    let (mut wrong, mut known) = (Vec::new(), 0);
+    let mut wrong = Vec::new();
     for (path, text) in sources("crates/ntlens-core/src") {
         let part = path.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
         if part == "lib" {
@@ -81,7 +78,6 @@ fn core_imports_downwards_only() {
                 let place = format!("{}:{number}", path.display());
                 match layer(imported) {
                     None => wrong.push(format!("{place}: {imported:?} is in no layer")),
-                    Some(other) if other > own && KNOWN.contains(&(path.to_str().unwrap(), imported)) => known += 1,
                     Some(other) if other > own => wrong.push(format!("{place}: {part} must not import {imported}")),
                     Some(_) => {}
                 }
@@ -89,7 +85,6 @@ fn core_imports_downwards_only() {
         }
     }
     assert!(wrong.is_empty(), "imports against the order {LAYERS:?}:\n{}", wrong.join("\n"));
-    assert_eq!(known, KNOWN.len(), "an import of KNOWN is gone: take its line out");
 }
 
 /// Fails on lines of a folder's code that contain one of these.

@@ -9,6 +9,6 @@ pub mod space;
 pub mod spans;
 
 pub use blocks::BlockSpace;
-pub use paging::{PageSize, PagedSpace, Residence, Translation};
+pub use paging::{Gap, PageSize, PagedSpace, Residence, Translation};
 pub use physical::PhysicalImage;
 pub use space::{Hole, VirtualMemory};

@@ -74,6 +74,15 @@ pub struct Translation {
     pub rights: Rights,
 }
 
+/// Why an address is not mapped, and how much around it is not for the same reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The reason.
+    pub why: Absent,
+    /// Bytes of the aligned stretch that the failing entry or table stands for.
+    pub bytes: u64,
+}
+
 /// An address space given by the root of its page tables.
 #[derive(Clone, Debug)]
 pub struct PagedSpace {
@@ -86,6 +95,9 @@ pub struct PagedSpace {
 /// Levels in the order of the walk, with the lowest bit of the address that indexes each.
 const WALK: [(Level, u32); 5] =
     [(Level::Pml5, 48), (Level::Pml4, 39), (Level::Pdpt, 30), (Level::Pd, 21), (Level::Pt, 12)];
+
+/// Bits of an address inside a page: below them there is nothing to walk.
+const WALK_END: u32 = 12;
 
 impl PagedSpace {
     /// The address space below a root, which may be a CR3 value with its flags.
@@ -127,14 +139,20 @@ impl PagedSpace {
 
     /// Finds the physical address of a virtual one, pages in transition and behind prototype entries included.
     pub fn translate(&self, at: VirtAddr) -> Result<Translation, Absent> {
+        self.walk(at, true).map_err(|gap| gap.why)
+    }
+
+    /// Like [`Self::translate`], telling how far around an address nothing is mapped for the same reason.
+    pub fn translate_or_gap(&self, at: VirtAddr) -> Result<Translation, Gap> {
         self.walk(at, true)
     }
 
     /// `prototypes`: whether a prototype entry may be followed. It is read through the page tables itself, and must not
     /// lead to another one.
-    fn walk(&self, at: VirtAddr, prototypes: bool) -> Result<Translation, Absent> {
+    fn walk(&self, at: VirtAddr, prototypes: bool) -> Result<Translation, Gap> {
+        let gap = |why, shift: u32| Gap { why, bytes: 1 << shift };
         if !at.is_canonical(self.levels) {
-            return Err(Absent::NonCanonical);
+            return Err(gap(Absent::NonCanonical, WALK_END));
         }
         let steps = match self.levels {
             PagingLevels::Four => WALK.get(1..).unwrap_or_default(),
@@ -144,16 +162,18 @@ impl PagedSpace {
         let mut rights = Rights { write: true, user: true, execute: true };
         for &(level, shift) in steps {
             let index = at.0 >> shift & (ENTRIES - 1);
-            let pte = Pte::from_bits_retain(self.physical.read_u64(PhysAddr(table.0 | (index * ENTRY)))?);
+            // A table that is missing takes all that it maps with it.
+            let entry = self.physical.read_u64(PhysAddr(table.0 | (index * ENTRY)));
+            let pte = Pte::from_bits_retain(entry.map_err(|why| gap(why, shift + ENTRIES.ilog2()))?);
             if !pte.contains(Pte::VALID) {
                 if level == Level::Pt {
-                    return self.not_valid(pte, at, rights, prototypes);
+                    return self.not_valid(pte, at, rights, prototypes).map_err(|why| gap(why, shift));
                 }
                 // A page table can itself be on the standby list.
                 table = match self.rules.decode(pte, false) {
                     Software::Transition(frame) => frame,
-                    Software::PageFile { file, page } => return Err(Absent::PagedOut { file, page }),
-                    _ => return Err(Absent::NotPresent(level)),
+                    Software::PageFile { file, page } => return Err(gap(Absent::PagedOut { file, page }, shift)),
+                    _ => return Err(gap(Absent::NotPresent(level), shift)),
                 };
                 continue;
             }
@@ -168,13 +188,13 @@ impl PagedSpace {
                 }
                 Level::Pd => PageSize::Large,
                 Level::Pdpt => PageSize::Huge,
-                Level::Pml4 | Level::Pml5 => return Err(Absent::Malformed),
+                Level::Pml4 | Level::Pml5 => return Err(gap(Absent::Malformed, shift)),
             };
             let base = pte.large_frame(page.bytes());
             let at = PhysAddr(base.0 | at.0 & (page.bytes() - 1));
             return Ok(Translation { at, page, residence: Residence::Mapped, rights });
         }
-        Err(Absent::NotPresent(Level::Pt))
+        Err(gap(Absent::NotPresent(Level::Pt), WALK_END))
     }
 
     fn not_valid(&self, pte: Pte, at: VirtAddr, rights: Rights, prototypes: bool) -> Result<Translation, Absent> {

@@ -1,7 +1,6 @@
 //! What an entry of the page tables says: the hardware's bits, and Windows' own use of entries that are not valid.
 
 use crate::address::{PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
-use crate::layout::{Layouts, Type};
 use bitflags::bitflags;
 
 bitflags! {
@@ -86,23 +85,6 @@ impl PteRules {
     /// The rules before anything is known about the kernel: those of Windows 10 and later.
     pub const fn unknown_kernel(end: Pfn) -> Self {
         Self { page_file_low: 12, frame_bits: 40, invalid_mask: None, end, file_backed_marker: false }
-    }
-
-    /// Takes what the kernel's layouts tell.
-    #[must_use]
-    pub fn with_layouts(mut self, layouts: &Layouts, build: Option<u32>) -> Self {
-        let bits = |structure, field| match layouts.place(structure, field).map(|place| place.ty) {
-            Ok(Type::Bits { position, length, .. }) => Some((position, length)),
-            _ => None,
-        };
-        if let Some((position, _)) = bits("_MMPTE_SOFTWARE", "PageFileLow") {
-            self.page_file_low = position;
-        }
-        if let Some((_, length)) = bits("_MMPTE_TRANSITION", "PageFrameNumber") {
-            self.frame_bits = length;
-        }
-        self.file_backed_marker = build.is_some_and(|build| build >= 22621);
-        self
     }
 
     /// Tells what a not valid entry means. `in_prototype` for entries of a prototype array, where the prototype bit

@@ -13,6 +13,9 @@ pub fn kernel_build(build: u32) -> u32 {
 /// that of the compiler's branch.
 pub const FIRST_BUILD_WITHOUT_REVISION_IN_LAB: u32 = 10240;
 
+/// Windows 11 22H2: entries of page tables that are not valid mark pages whose content is in a file.
+pub const FIRST_BUILD_WITH_FILE_BACKED_MARKER: u32 = 22621;
+
 /// Build and, where it is one, revision at the start of `NtBuildLab`.
 pub fn parse_build_lab(lab: &str) -> Option<(u32, Option<u32>)> {
     let mut parts = lab.split('.');

@@ -45,8 +45,8 @@ const MAX_SEARCHED_FRAMES: usize = 1 << 20;
 const MAX_BELOW: u64 = 0x400_0000;
 /// Bytes of an image that are searched if its headers do not give a size.
 const ASSUMED_SIZE: u32 = 0x200_0000;
-/// Pages of kernel space that are looked at in search of the image.
-const MAX_SEARCHED_PAGES: u64 = 1 << 22;
+/// Pages of kernel space that are looked at in search of the image, below all roots together: 8 GiB of mapped pages.
+const MAX_SEARCHED_PAGES: u64 = 1 << 21;
 /// Where Windows loads the kernel and its drivers: `MiAssignTopLevelRanges` keeps them in the top 8 TiB.
 const IMAGE_SPACE: core::ops::Range<u64> = 0xffff_f800_0000_0000..0xffff_ffff_8000_0000;
 
@@ -54,10 +54,11 @@ const IMAGE_SPACE: core::ops::Range<u64> = 0xffff_f800_0000_0000..0xffff_ffff_80
 pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
     let physical = dump.physical()?;
     let hints = Hints::of(dump);
+    let mut budget = MAX_SEARCHED_PAGES;
     let mut tried = Vec::new();
     let given = dtb.or_else(|| dump.header_dtb());
     if let Some(root) = given {
-        match below_root(physical, root, &hints) {
+        match below_root(physical, root, &hints, &mut budget) {
             Ok(kernel) => return Ok(kernel),
             Err(why) => tried.push(format!("the page tables at {root} {why}")),
         }
@@ -69,7 +70,7 @@ pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
         let mut roots = 0;
         for root in self_mapped_roots(physical) {
             roots += 1;
-            if let Ok(mut kernel) = below_root(physical, root, &hints) {
+            if let Ok(mut kernel) = below_root(physical, root, &hints, &mut budget) {
                 if let Some(wrong) = given {
                     let at = offsets::DIRECTORY_TABLE_BASE;
                     let (structure, field) = ("DUMP_HEADER64", "DirectoryTableBase");
@@ -101,7 +102,12 @@ impl Hints {
     }
 }
 
-fn below_root(physical: &PhysicalImage, root: PhysAddr, hints: &Hints) -> Result<Kernel, &'static str> {
+fn below_root(
+    physical: &PhysicalImage,
+    root: PhysAddr,
+    hints: &Hints,
+    budget: &mut u64,
+) -> Result<Kernel, &'static str> {
     let rules = PteRules::unknown_kernel(physical.end());
     let space = |levels| PagedSpace::new(physical.clone(), root.0, levels, rules);
     let four = space(PagingLevels::Four);
@@ -118,10 +124,10 @@ fn below_root(physical: &PhysicalImage, root: PhysAddr, hints: &Hints) -> Result
     } else {
         return Err("map neither the shared data page nor the header's lists");
     };
-    kernel_in(space, hints).ok_or("map no kernel image")
+    kernel_in(space, hints, budget).ok_or("map no kernel image")
 }
 
-fn kernel_in(space: PagedSpace, hints: &Hints) -> Option<Kernel> {
+fn kernel_in(space: PagedSpace, hints: &Hints, budget: &mut u64) -> Option<Kernel> {
     let kdbg = hints.kdbg.and_then(|at| read_kdbg(&space, at));
     let mut incomplete = Vec::new();
     let by_kdbg = kdbg.as_ref().and_then(Kdbg::kern_base);
@@ -134,7 +140,7 @@ fn kernel_in(space: PagedSpace, hints: &Hints) -> Option<Kernel> {
         (base, ImageHeaders::read(&space, base).ok())
     } else {
         let below = near.into_iter().find_map(|at| image_below(&space, at));
-        let found = below.and_then(headers).or_else(|| search_image(&space))?;
+        let found = below.and_then(headers).or_else(|| search_image(&space, budget))?;
         (found.base, Some(found))
     };
     let codeview = headers.and_then(|headers| headers.codeview(&space).ok()).filter(|found| is_kernel_pdb(&found.name));
@@ -194,14 +200,14 @@ fn is_kernel(space: &PagedSpace, headers: &ImageHeaders) -> bool {
         || headers.export(space, "PsInitialSystemProcess").is_ok()
 }
 
-/// Looks at the first bytes of every page that is mapped where Windows loads images.
-fn search_image(space: &PagedSpace) -> Option<ImageHeaders> {
-    let mut left = MAX_SEARCHED_PAGES;
+/// Looks at the first bytes of every page that is mapped where Windows loads images. `budget` is what all searches of one
+/// dump may look at together.
+fn search_image(space: &PagedSpace, budget: &mut u64) -> Option<ImageHeaders> {
     let mut at = IMAGE_SPACE.start;
-    while at < IMAGE_SPACE.end && left > 0 {
-        left -= 1;
+    while at < IMAGE_SPACE.end && *budget > 0 {
+        *budget -= 1;
         let mut start = [0; 2];
-        match space.translate(VirtAddr(at)) {
+        match space.translate_or_gap(VirtAddr(at)) {
             Ok(found) => {
                 if space.physical().read_in_frame(found.at, &mut start).is_ok() && &start == b"MZ" {
                     let headers = ImageHeaders::read(space, VirtAddr(at)).ok();
@@ -211,25 +217,10 @@ fn search_image(space: &PagedSpace) -> Option<ImageHeaders> {
                 }
                 at += PAGE_SIZE;
             }
-            Err(why) => at = (at | (unmapped(why) - 1)) + 1,
+            Err(gap) => at = (at | (gap.bytes - 1)).saturating_add(1),
         }
     }
     None
-}
-
-/// Bytes that are certainly not mapped from an address on, down to the granule of the level that ends the walk.
-fn unmapped(why: crate::Absent) -> u64 {
-    use crate::absent::Level;
-    match why {
-        crate::Absent::NotPresent(Level::Pml5 | Level::Pml4) => PAGE_SIZE << 27,
-        crate::Absent::NotPresent(Level::Pdpt) => PAGE_SIZE << 18,
-        crate::Absent::NotPresent(Level::Pd) => PAGE_SIZE << 9,
-        // A walk reads nothing but tables: at least one page table is missing.
-        crate::Absent::FrameNotInDump(_) | crate::Absent::Truncated { .. } | crate::Absent::ReadFailed { .. } => {
-            PAGE_SIZE << 9
-        }
-        _ => PAGE_SIZE,
-    }
 }
 
 /// Looks for the block for debuggers in the kernel's image.

@@ -9,7 +9,7 @@ use crate::incomplete::Incomplete;
 use crate::kdbg::{Encoding, Kdbg};
 use crate::layout::source::LayoutSource;
 use crate::layout::view::StructView;
-use crate::layout::{Layouts, PdbId};
+use crate::layout::{Layouts, PdbId, Type};
 use crate::memory::pte::PteRules;
 use crate::memory::{PagedSpace, VirtualMemory};
 use crate::nt::crash::{self, Crash};
@@ -302,8 +302,7 @@ fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Resul
         incomplete.push(locate::wrong_kdbg(wrong, expected));
     }
     let kdbg = kdbg.or_else(|| decoded.map(|(_, kdbg)| kdbg));
-    let rules = PteRules { invalid_mask: invalid_mask(&space, base, layouts), ..*space.rules() };
-    let rules = rules.with_layouts(layouts, build);
+    let rules = pte_rules(&space, base, layouts, build);
     let space = space.with_rules(rules);
     let fields = Fields::resolve(layouts);
     let mut all = dump.incomplete.clone();
@@ -363,6 +362,27 @@ fn decode_kdbg(
         });
         found.map(|kdbg| (at, kdbg))
     })
+}
+
+/// A frame number ends below bit 52, whatever a layout says.
+const MAX_BIT: u8 = 51;
+
+/// How this kernel writes entries of page tables that are not valid.
+fn pte_rules(space: &PagedSpace, base: VirtAddr, layouts: &Layouts, build: Option<u32>) -> PteRules {
+    let bits = |structure, field| match layouts.place(structure, field).map(|place| place.ty) {
+        Ok(Type::Bits { position, length, .. }) => Some((position, length)),
+        _ => None,
+    };
+    let known = *space.rules();
+    PteRules {
+        page_file_low: bits("_MMPTE_SOFTWARE", "PageFileLow")
+            .map_or(known.page_file_low, |(position, _)| position.min(MAX_BIT)),
+        frame_bits: bits("_MMPTE_TRANSITION", "PageFrameNumber")
+            .map_or(known.frame_bits, |(_, length)| length.min(MAX_BIT)),
+        invalid_mask: invalid_mask(space, base, layouts),
+        file_backed_marker: build.is_some_and(|build| build >= builds::FIRST_BUILD_WITH_FILE_BACKED_MARKER),
+        ..known
+    }
 }
 
 /// The bits that the kernel inverts in entries that are not valid.

@@ -57,15 +57,15 @@ fn median(times: &[Duration]) -> f64 {
 
 fn command(program: impl AsRef<std::ffi::OsStr>, arguments: &[&dyn AsRef<std::ffi::OsStr>]) -> Command {
     let mut command = Command::new(program);
-    command.args(arguments.iter().map(|argument| argument.as_ref()));
+    command.args(arguments.iter().map(std::convert::AsRef::as_ref));
     command
 }
 
 fn main() {
-    if let [_, flag, path, mib, processes] = std::env::args().collect::<Vec<_>>().as_slice() {
-        if flag == "--make-dump" {
-            return make_dump(Path::new(path), mib.parse().unwrap(), processes.parse().unwrap());
-        }
+    if let [_, flag, path, mib, processes] = std::env::args().collect::<Vec<_>>().as_slice()
+        && flag == "--make-dump"
+    {
+        return make_dump(Path::new(path), mib.parse().unwrap(), processes.parse().unwrap());
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let work = root.join("target/bench");
@@ -118,7 +118,7 @@ fn compare(root: &Path, work: &Path, ours: &Path, dump: &Path) {
     println!("{:<26} {:>9} {:>9} {:>9} {:>9} {:>8} {:>7}", "", "min", "median", "max", "CPU", "memory", "ratio");
     for entry in &entries {
         let (min, max) = (entry.walls.iter().min().unwrap(), entry.walls.iter().max().unwrap());
-        let seconds = |time: f64| format!("{:.4} s", time);
+        let seconds = |time: f64| format!("{time:.4} s");
         let verdict = match entry.wanted {
             0.0 => String::new(),
             wanted if entry.median() / own >= wanted => format!("(at least {wanted}: yes)"),

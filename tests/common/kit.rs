@@ -8,6 +8,7 @@ use ntlens_testkit::{DumpOptions, Image, Kind, Machine, layouts, versions};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::time::Duration;
 
 /// One kernel of each build that the tests go through; each is the first of its build in the embedded layouts.
 pub(crate) fn kernel(build: u32) -> String {
@@ -153,7 +154,7 @@ pub(crate) fn check_info(tally: &mut Tally, place: &str, dump: &OpenDump, truth:
         ("bugcheck_code", header.bugcheck_code.into()),
         ("bugcheck_parameters", parameters.into()),
         ("crash_time", time(header.system_time)),
-        ("uptime", (header.system_uptime as f64 / 1e7).into()),
+        ("uptime", Duration::from_nanos(header.system_uptime * 100).as_secs_f64().into()),
         ("product_type", "workstation".into()),
         ("comment", header.comment.as_str().into()),
     ];
@@ -518,7 +519,8 @@ pub(crate) fn check_translations(tally: &mut Tally, place: &str, dump: &OpenDump
         let mut held = [0; 16];
         let read = space.physical().read(ntlens::address::PhysAddr(pa & !0xf), &mut held);
         if expected.in_dump == Some(true) {
-            let text: String = held.iter().map(|byte| format!("{byte:02x}")).collect();
+            let nibbles = held.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+            let text: String = nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect();
             tally.check("bytes16", &place, &text.into(), &expected.bytes16.as_deref().unwrap().into());
         } else {
             tally.check("bytes16", &place, &read.is_err().into(), &true.into());

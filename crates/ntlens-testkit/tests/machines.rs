@@ -126,7 +126,6 @@ fn typical_machines_of_every_build_are_consistent() {
 }
 
 #[test]
-#[ignore = "takes a minute"]
 fn machines_of_every_kernel_are_consistent() {
     let versions: BTreeSet<String> = versions().iter().map(ToString::to_string).collect();
     assert!(versions.len() > 150);

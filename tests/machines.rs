@@ -407,10 +407,9 @@ fn a_layout_of_another_build_is_refused() {
 fn random(seed: u64, processes: usize, build: u32) -> Image {
     let mut machine = bare(build).seed(seed);
     machine.typical_modules(usize::try_from(seed % 9).unwrap());
-    for index in 0..processes as u64 {
+    for index in 0..processes {
         let bits = seed.rotate_left(u32::try_from(index * 7 % 64).unwrap());
-        let mut spec = ProcessSpec::named(format!("p{bits:x}.exe"))
-            .protection([0, 0x31, 0x41, 0x62, 0x72][usize::try_from(index).unwrap() % 5]);
+        let mut spec = ProcessSpec::named(format!("p{bits:x}.exe")).protection([0, 0x31, 0x41, 0x62, 0x72][index % 5]);
         if bits & 1 == 0 {
             spec = spec.session(u32::try_from(bits >> 8 & 3).unwrap());
         }

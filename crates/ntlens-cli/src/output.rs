@@ -66,8 +66,7 @@ impl Output {
         self.write(|out, terminal| Ok(render::write(out, self.format, Some(dump), answer, terminal)?))?;
         self.remarks(dump, answer);
         self.missing(&answer.incomplete);
-        let whole = dump.dump().is_complete() && dump.incomplete().is_empty() && dump.kernel().is_ok();
-        let complete = answer.incomplete.is_empty() && whole;
+        let complete = answer.incomplete.is_empty() && dump.kernel().is_ok();
         Ok(if self.strict && !complete { Status::Incomplete } else { Status::Complete })
     }
 
@@ -106,9 +105,6 @@ impl Output {
         }
         for remark in &answer.remarks {
             say("note", remark);
-        }
-        if !dump.dump().is_complete() {
-            say("note", "the file ends before all that it describes; `coverage` tells what is there");
         }
         match dump.kernel() {
             Err(why) => say("warning", &why.to_string()),

@@ -270,7 +270,7 @@ fn exception_record(bytes: &[u8]) -> IResult<&[u8], Option<ExceptionRecord>> {
 }
 
 /// Text up to its zero, unless it was never filled in.
-fn text(bytes: &[u8]) -> Option<String> {
+pub(super) fn text(bytes: &[u8]) -> Option<String> {
     if bytes.starts_with(b"PAGE") {
         return None;
     }

@@ -4,6 +4,7 @@
 
 pub mod bitmap;
 pub mod full;
+mod header32;
 pub mod header64;
 pub mod raw;
 pub mod rdmp;
@@ -11,17 +12,19 @@ mod signature;
 pub mod summary;
 pub mod triage;
 
+use crate::absent::Absent;
 use crate::address::PhysAddr;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::memory::PhysicalImage;
-use crate::source::ByteSource;
+use crate::source::{ByteSource, ReadError};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 pub use header64::{Attributes, HEADER_SIZE, Header64};
+use signature::Width;
 pub use triage::Triage;
 
 /// What a dump holds, by the way it was written.
@@ -150,13 +153,19 @@ impl Dump {
     /// Opens a file of any kind that has a header. Errors: [`Error::Unsupported`] for files that are no 64-bit kernel
     /// dump, [`Error::Malformed`] where the description of the memory makes no sense.
     pub fn open(source: Arc<dyn ByteSource>) -> Result<Self, Error> {
-        signature::check(&*source)?;
-        let header = Header64::read(&*source)?;
+        let width = signature::check(&*source)?;
+        let header = match width {
+            Width::Bits32 => header32::read(&*source)?,
+            Width::Bits64 => Header64::read(&*source)?,
+        };
         let mut tag = [0; 8];
-        // A file that ends here has no tag; the formats then go by the dump type.
-        let _ = source.read_at(HEADER_SIZE, &mut tag);
+        match source.read_at(HEADER_SIZE, &mut tag) {
+            // A file that ends here has no tag; the formats then go by the dump type.
+            Ok(()) | Err(ReadError::PastEnd { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         let candidate = Candidate { source: &source, header: &header, tag };
-        let opened = match unreadable(&header) {
+        let opened = match unreadable(&header, width) {
             Some(why) => Opened {
                 kind: kind_of_type(&header).unwrap_or(DumpKind::Header),
                 content: Content::Nothing(why),
@@ -170,7 +179,25 @@ impl Dump {
             let at = header64::offsets::MACHINE_IMAGE_TYPE;
             incomplete.push(Incomplete::contradiction("DUMP_HEADER64", "MachineImageType", at, found, "0x8664"));
         }
-        Ok(Self { source, kind, header: Some(header), content, incomplete })
+        let mut dump = Self { source, kind, header: Some(header), content, incomplete };
+        dump.note_truncation();
+        Ok(dump)
+    }
+
+    /// Says how much of what is described lies behind the end of the file.
+    fn note_truncation(&mut self) {
+        let offset = self.source.len();
+        let place = format!("file offset {offset:#x}");
+        let why = crate::Absent::Truncated { offset };
+        let missing = match (self.pages_described(), self.pages_present()) {
+            (Some(described), Some(present)) => described - present,
+            // A triage dump gives its size.
+            _ => u64::from(!self.is_complete()),
+        };
+        if missing > 0 {
+            let what = if self.pages_described().is_some() { "page frames" } else { "the end of the dump" };
+            self.incomplete.push(Incomplete::new(what, place, why).times(missing));
+        }
     }
 
     /// Takes a file as physical memory from address 0 on, without any header.
@@ -201,7 +228,12 @@ impl Dump {
     /// Whether the file holds everything that it describes.
     pub fn is_complete(&self) -> bool {
         match &self.content {
-            Content::Physical(_) => self.pages_described() == self.pages_present(),
+            // The description itself may be cut off.
+            Content::Physical(_) => {
+                let cut = Absent::Truncated { offset: 0 }.reason();
+                let described = self.incomplete.iter().all(|missing| missing.reason != cut);
+                described && self.pages_described() == self.pages_present()
+            }
             Content::Triage(triage) => triage.is_complete(),
             Content::Nothing(_) => true,
         }
@@ -219,8 +251,11 @@ const MACHINE_ARM64: u32 = 0xaa64;
 const MACHINE_X86: u32 = 0x14c;
 
 /// Why the memory of a dump with a sound header cannot be read.
-fn unreadable(header: &Header64) -> Option<Error> {
+fn unreadable(header: &Header64, width: Width) -> Option<Error> {
     let unsupported = |what: String, advice| Some(Error::Unsupported { what, advice });
+    if width == Width::Bits32 {
+        return unsupported("a dump of a 32-bit kernel".into(), "only `info` can be answered");
+    }
     match header.machine {
         MACHINE_ARM64 => return unsupported("a dump of an ARM64 machine".into(), "only `info` can be answered"),
         MACHINE_X86 => return unsupported("a dump of a 32-bit x86 machine".into(), "only `info` can be answered"),

@@ -7,7 +7,6 @@ use alloc::string::String;
 
 /// Files that are no 64-bit kernel dump: first bytes, what they are, what to do.
 const OTHERS: &[(&[u8], &str, &str)] = &[
-    (b"PAGEDUMP", "a dump of a 32-bit kernel", "ntlens reads dumps of x64 kernels"),
     (b"MDMP", "a minidump of a user-mode process", "ntlens reads kernel dumps"),
     (b"USERDU64", "an old dump of a user-mode process", "ntlens reads kernel dumps"),
     (b"USERDUMP", "an old dump of a user-mode process", "ntlens reads kernel dumps"),
@@ -34,8 +33,20 @@ const OTHERS: &[(&[u8], &str, &str)] = &[
 /// The signature of `DUMP_HEADER64`.
 const DUMP64: &[u8; 8] = b"PAGEDU64";
 
-/// Whether the file starts as a 64-bit dump does, and if not, what it is.
-pub(super) fn check(source: &dyn ByteSource) -> Result<(), Error> {
+/// The signature of `DUMP_HEADER32`.
+const DUMP32: &[u8; 8] = b"PAGEDUMP";
+
+/// The header that follows a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Width {
+    /// `DUMP_HEADER32`
+    Bits32,
+    /// `DUMP_HEADER64`
+    Bits64,
+}
+
+/// Whether the file starts as a dump does, and if not, what it is.
+pub(super) fn check(source: &dyn ByteSource) -> Result<Width, Error> {
     let unsupported = |what: String, advice| Err(Error::Unsupported { what, advice });
     if source.is_empty() {
         return unsupported("the file is empty".into(), "copy the dump again");
@@ -45,7 +56,10 @@ pub(super) fn check(source: &dyn ByteSource) -> Result<(), Error> {
     let start = start.get_mut(..held).unwrap_or_default();
     source.read_at(0, start)?;
     if start == DUMP64 {
-        return Ok(());
+        return Ok(Width::Bits64);
+    }
+    if start == DUMP32 {
+        return Ok(Width::Bits32);
     }
     if let Some((_, what, advice)) = OTHERS.iter().find(|(magic, ..)| start.starts_with(magic)) {
         return unsupported((*what).into(), advice);
@@ -74,7 +88,6 @@ mod tests {
         for (bytes, text) in [
             (&b""[..], "empty"),
             (b"P", "Signature is \"P\""),
-            (b"PAGEDUMPxxxx", "32-bit"),
             (b"MDMP1234", "user-mode"),
             (b"\0\0\0\0\0\0\0\0\0", "zero bytes"),
             (b"hello world", "Signature is \"hello wo\""),
@@ -82,6 +95,7 @@ mod tests {
             let error = check(&Vec::from(bytes)).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
-        assert_eq!(check(&Vec::from(&b"PAGEDU64 and more"[..])), Ok(()));
+        assert_eq!(check(&Vec::from(&b"PAGEDU64 and more"[..])), Ok(Width::Bits64));
+        assert_eq!(check(&Vec::from(&b"PAGEDUMP and more"[..])), Ok(Width::Bits32));
     }
 }

@@ -84,21 +84,26 @@ pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
     Err(Error::NoKernel { tried: tried.join("; ") })
 }
 
-/// Addresses that the header gives, with their file offsets.
+/// Addresses that the header gives.
 struct Hints {
     kdbg: Option<VirtAddr>,
-    lists: Vec<(VirtAddr, &'static str, u64)>,
+    modules: Option<VirtAddr>,
+    processes: Option<VirtAddr>,
 }
 
 impl Hints {
     fn of(dump: &Dump) -> Self {
         let header = dump.header.as_ref();
-        let list = |at: Option<VirtAddr>, name, offset| at.map(|at| (at, name, offset));
-        let lists = [
-            list(header.and_then(|h| h.ps_loaded_module_list), "PsLoadedModuleList", offsets::PS_LOADED_MODULE_LIST),
-            list(header.and_then(|h| h.ps_active_process_head), "PsActiveProcessHead", offsets::PS_ACTIVE_PROCESS_HEAD),
-        ];
-        Self { kdbg: header.and_then(|h| h.kd_debugger_data_block), lists: lists.into_iter().flatten().collect() }
+        Self {
+            kdbg: header.and_then(|header| header.kd_debugger_data_block),
+            modules: header.and_then(|header| header.ps_loaded_module_list),
+            processes: header.and_then(|header| header.ps_active_process_head),
+        }
+    }
+
+    /// The heads of the two lists.
+    fn lists(&self) -> impl Iterator<Item = VirtAddr> {
+        self.modules.into_iter().chain(self.processes)
     }
 }
 
@@ -117,9 +122,9 @@ fn below_root(
         four
     } else if shared_data::version(&five).is_some() {
         five
-    } else if hints.lists.iter().any(|(at, ..)| four.read_u64(*at).is_ok()) {
+    } else if hints.lists().any(|at| four.read_u64(at).is_ok()) {
         four
-    } else if hints.lists.iter().any(|(at, ..)| five.read_u64(*at).is_ok()) {
+    } else if hints.lists().any(|at| five.read_u64(at).is_ok()) {
         five
     } else {
         return Err("map neither the shared data page nor the header's lists");
@@ -131,11 +136,11 @@ fn kernel_in(space: PagedSpace, hints: &Hints, budget: &mut u64) -> Option<Kerne
     let kdbg = hints.kdbg.and_then(|at| read_kdbg(&space, at));
     let mut incomplete = Vec::new();
     let by_kdbg = kdbg.as_ref().and_then(Kdbg::kern_base);
-    let by_module = hints.lists.first().and_then(|(head, ..)| first_module_base(&space, *head));
+    let by_module = hints.modules.and_then(|head| first_module_base(&space, head));
     // Two witnesses that agree are believed without headers, which are often paged out.
     let known = by_kdbg.filter(|base| by_module.is_none_or(|other| other == *base)).or(by_module);
     let headers = |base| ImageHeaders::read(&space, base).ok().filter(|headers| is_kernel(&space, headers));
-    let near = hints.lists.iter().map(|(at, ..)| *at).chain(hints.kdbg);
+    let near = hints.lists().chain(hints.kdbg);
     let (base, headers) = if let Some(base) = known {
         (base, ImageHeaders::read(&space, base).ok())
     } else {

@@ -531,10 +531,16 @@ impl Census<'_> {
             let byte = memory.read_array::<1>(at.wrapping_add(object_type.offset.into()));
             byte == Ok([PROCESS_OBJECT])
         };
+        let mut found = false;
         for entry in entries.into_iter().filter(|entry| is_process(entry.pointer)) {
             if let Ok(process) = self.probe(entry.pointer) {
                 process.sources |= Sources::CID_TABLE;
+                found = true;
             }
+        }
+        // System at least is always in it.
+        if !found {
+            self.note("table of process ids", "PspCidTable", Absent::Malformed);
         }
     }
 

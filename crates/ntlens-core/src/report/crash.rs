@@ -101,7 +101,7 @@ pub const CRASH: Asked<CrashRow> = Asked {
         let kernel = dump.kernel()?;
         let crash = kernel.crash();
         let process = crash.process.and_then(|at| Process::probe(kernel, at));
-        Ok((Vec::from([CrashRow { dump: dump.clone(), crash, process }]), dump.incomplete().to_vec()))
+        Ok((Vec::from([CrashRow { dump: dump.clone(), crash, process }]), Vec::new()))
     },
     remarks: |_| Vec::new(),
 };

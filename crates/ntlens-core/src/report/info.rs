@@ -47,14 +47,10 @@ pub const INFO: Asked<OpenDump> = Asked {
             screen("Comment", "comment"),
             screen("Layout", "layout_origin"),
             screen("Layout source", "layout_source"),
-            screen("Layout versions", "layout_versions"),
         ],
         record: true,
     },
-    rows: |dump| {
-        let incomplete = dump.incomplete().to_vec();
-        Ok((Vec::from([dump.clone()]), incomplete))
-    },
+    rows: |dump| Ok((Vec::from([dump.clone()]), Vec::new())),
     remarks: |_| Vec::new(),
 };
 

@@ -223,7 +223,10 @@ impl<R: Sync> Question for Asked<R> {
     }
 
     fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
-        let (rows, incomplete) = (self.rows)(dump)?;
+        let (rows, missing) = (self.rows)(dump)?;
+        // What was wrong when the dump was opened limits every answer.
+        let mut incomplete = dump.incomplete().to_vec();
+        incomplete.extend(missing);
         let remarks = (self.remarks)(&rows);
         Ok(Table { remarks, ..self.table.fill_columns(&rows, incomplete, wanted, spread) })
     }

@@ -38,7 +38,7 @@ static SMALL: LazyLock<Image> = LazyLock::new(|| {
         machine.process(session.map_or(spec.clone().no_session(), |session| spec.session(session)));
     }
     machine.typical_modules(5);
-    kit::build(&machine)
+    machine.build()
 });
 
 static FULL: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| Arc::new(dump(&SMALL, Kind::Full).0));
@@ -412,7 +412,7 @@ fn what_lies_before_a_cut_is_found() {
     // Taken from the highest down, everything hangs on the frames at the end.
     let mut machine = bare(19041).memory(24 << 20).placement(Placement::Descending);
     machine.process(ProcessSpec::named("a.exe"));
-    let bytes = Arc::new(dump(&kit::build(&machine), Kind::Full).0);
+    let bytes = Arc::new(dump(&machine.build(), Kind::Full).0);
     let opened = Patched::of(&bytes).cut(bytes.len() / 2).open().unwrap();
     assert!(matches!(opened.kernel(), Err(CoreError::NoKernel { .. })));
     assert_eq!(rows(&opened, "info")[0]["file_complete"], false);
@@ -606,7 +606,7 @@ fn names_made_to_deceive_are_kept_in_json_and_shown_harmless_elsewhere() {
         .iter()
         .map(|name| machine.process(ProcessSpec::named(*name).image_path(*name).command_line(*name)))
         .collect();
-    let (bytes, truth) = dump(&kit::build(&machine), Kind::Full);
+    let (bytes, truth) = dump(&machine.build(), Kind::Full);
     let opened = kit::open("names", bytes);
     let rows = rows(&opened, "processes");
     for (pid, name) in pids.iter().zip(NAMES) {

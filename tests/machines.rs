@@ -40,7 +40,7 @@ fn ways() -> Vec<(&'static str, DumpOptions, Kind)> {
 
 /// A whole machine of one build in every kind of dump.
 fn every_kind(build: u32) {
-    let image = kit::build(&typical(build, 1, 34));
+    let image = typical(build, 1, 34).build();
     let mut tally = Tally::default();
     for (name, options, kind) in ways() {
         let place = format!("{build} {name}");
@@ -91,7 +91,7 @@ fn the_last_page_of_a_bitmap_that_ends_inside_a_byte_is_read() {
     for extra in [1, 3, 8, 13, 63] {
         // System's page tables lie in the very last frame.
         let machine = bare(19041).memory((40 << 20) + extra * 0x1000).placement(Placement::Descending);
-        let image = kit::build(&machine);
+        let image = machine.build();
         let end = image.memory().end();
         assert_eq!(image.truth().kernel.system_dtb / 0x1000 + 1, end);
         assert_ne!(end % 64, 0);
@@ -113,7 +113,7 @@ fn the_page_tables_of_the_header_may_be_anybodys_and_carry_flags() {
     let mut tally = Tally::default();
     for build in [9600, 19041] {
         let machine = typical(build, 5, 32).pcid();
-        let image = kit::build(&machine);
+        let image = machine.build();
         let other = image.truth().named("explorer.exe").unwrap().pid;
         for kind in [Kind::Full, KERNEL, Kind::RdmpUser] {
             let flags = DumpOptions::new(kind).dtb_bits(0x8000_0000_0000_0018);
@@ -141,7 +141,7 @@ fn machines_may_have_five_levels_shadows_and_scattered_pages() {
         ("one processor", typical(18362, 9, 32).processors(1)),
         ("high memory, large kernel pages", typical(22000, 10, 32).memory(80 << 20)),
     ] {
-        let image = kit::build(&machine);
+        let image = machine.build();
         let high = image.memory().end() > 0x10_0000;
         for kind in [ACTIVE, Kind::RdmpKernel, Kind::Raw, Kind::Triage] {
             // A raw image is as long as the address of the last frame.
@@ -159,7 +159,7 @@ fn the_crash_may_be_in_any_process() {
     for build in [7601, 9600, 14393, 17763, 19041, 22000] {
         let mut machine = typical(build, 12, 32);
         let pid = machine.process(ProcessSpec::named("crash.exe").session(2).protection(0x31).signature(0x37, 7));
-        let image = kit::build(&machine.current_process(pid));
+        let image = machine.current_process(pid).build();
         for kind in [KERNEL, Kind::Triage] {
             let options = DumpOptions::new(kind).dtb_of(pid).secondary_data().bug_check(0x50, [1, 2, 3, u64::MAX]);
             check(&mut tally, &format!("{build} {kind:?}"), &image, options, kind);
@@ -189,7 +189,7 @@ fn pages_that_are_not_simply_mapped_give_their_value_or_its_absence() {
             machine.process(ProcessSpec::named("peb.exe").session(1).peb_page(state));
             machine.process(ProcessSpec::named("path.exe").session(1).image_path_page(state));
         }
-        let image = kit::build(&machine);
+        let image = machine.build();
         for kind in [Kind::Full, ACTIVE, KERNEL, Kind::Raw] {
             check(&mut tally, &format!("{build} mask {mask:?} {kind:?}"), &image, kind, kind);
         }
@@ -205,7 +205,7 @@ fn what_was_taken_out_of_a_list_is_told_apart() {
     let outside = machine.process(ProcessSpec::named("outside.exe").no_session().hidden());
     machine.hide(hidden);
     machine.module(ModuleSpec::named("seen.sys")).module(ModuleSpec::named("hidden.sys").hidden());
-    let image = kit::build(&machine);
+    let image = machine.build();
     let (bytes, truth) = dump(&image, KERNEL);
     let opened = open("hidden", bytes);
     let mut tally = Tally::default();
@@ -228,7 +228,7 @@ fn tables_of_handles_of_every_depth_are_counted() {
             let spec = ProcessSpec::named("many.exe").handle_levels(levels);
             machine.process(far.into_iter().flatten().fold(spec, |spec, value| spec.handle(handle(Some(value)))));
         }
-        let image = kit::build(&machine);
+        let image = machine.build();
         check(&mut tally, &format!("{build}"), &image, KERNEL, KERNEL);
     }
     tally.finish("handle tables");
@@ -278,7 +278,7 @@ fn one_wrong_field_of_the_header_changes_no_answer_and_is_named() {
         [(7601, false, KERNEL), (9600, true, Kind::RdmpKernel), (19041, false, Kind::Full), (22000, true, ACTIVE)]
     {
         let machine = small(build, 3);
-        let image = kit::build(&if encoded { machine.encoded_kdbg() } else { machine });
+        let image = (if encoded { machine.encoded_kdbg() } else { machine }).build();
         let mapped = image.truth().kernel.base + 0x1000;
         for (field, at) in WAYS_IN {
             for wrong in [0, mapped, 0x1234_5000, u64::MAX] {
@@ -300,7 +300,7 @@ fn all_ways_in_may_be_wrong_at_once() {
         [(7601, false, KERNEL), (9600, false, Kind::RdmpFull), (17763, true, KERNEL), (22000, false, Kind::Full)]
     {
         let machine = small(build, 4).placement(Placement::Scattered);
-        let image = kit::build(&if encoded { machine.encoded_kdbg() } else { machine });
+        let image = (if encoded { machine.encoded_kdbg() } else { machine }).build();
         for (wrong, blank) in [(0, true), (0xffff_dead_beef_0008, false), (u64::from_le_bytes(*b"PAGEPAGE"), true)] {
             let place = format!("{build} {kind:?} all {wrong:#x}");
             let patch = |options: DumpOptions, (_, at): (&str, u64)| options.patch(at, &wrong.to_le_bytes());
@@ -317,7 +317,7 @@ fn all_ways_in_may_be_wrong_at_once() {
 #[test]
 fn what_the_header_says_about_the_machine_may_be_wrong() {
     let mut tally = Tally::default();
-    let image = kit::build(&typical(19041, 6, 32));
+    let image = typical(19041, 6, 32).build();
     for (field, at, wrong, named) in [
         // What the release calls itself: the kernel is that of 19041.
         ("MinorVersion", 0xc, 19045_u32, false),
@@ -362,7 +362,7 @@ fn file_order(guid: u128) -> [u8; 16] {
 fn a_kernel_that_is_not_known_is_read_with_others_of_its_build() {
     let mut tally = Tally::default();
     for build in [9600, 14393, 17763, 18362, 19041, 20348, 22000] {
-        let mut image = kit::build(&typical(build, 8, 32));
+        let mut image = typical(build, 8, 32).build();
         let at = rsds(&image);
         image.write_kernel(at + 4, &file_order(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef));
         for kind in [Kind::Full, KERNEL] {
@@ -384,7 +384,7 @@ fn a_kernel_that_is_not_known_is_read_with_others_of_its_build() {
 #[test]
 fn a_layout_of_another_build_is_refused() {
     for (build, wrong) in [(19041, 17763), (17763, 9600), (22000, 19041), (9600, 22000), (7601, 19041)] {
-        let mut image = kit::build(&typical(build, 2, 32));
+        let mut image = typical(build, 2, 32).build();
         let at = rsds(&image);
         let id = ntlens_testkit::layouts(&kit::kernel(wrong)).unwrap().id().unwrap();
         image.write_kernel(at + 4, &file_order(id.guid));
@@ -430,7 +430,7 @@ fn random(seed: u64, processes: usize, build: u32) -> Image {
         machine.process(spec.threads(1 + u32::try_from(bits >> 20 & 3).unwrap()));
     }
     let placements = [Placement::Ascending, Placement::Descending, Placement::Scattered];
-    kit::build(&machine.placement(placements[usize::try_from(seed % 3).unwrap()]))
+    machine.placement(placements[usize::try_from(seed % 3).unwrap()]).build()
 }
 
 proptest! {

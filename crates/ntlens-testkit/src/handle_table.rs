@@ -98,6 +98,10 @@ impl Assembly<'_> {
             .set("HandleCount", entries.len() as u64)
             .set("NextHandleNeedingPool", next_handle)
             .ring("HandleTableList");
+        // Since Windows 8 the first free list counts the handles in use.
+        if let Some(free_lists) = self.guest.offset("_HANDLE_TABLE", "FreeLists") {
+            self.guest.at(address + free_lists, "_HANDLE_TABLE_FREE_LIST").set("HandleCount", entries.len() as u64);
+        }
         Table { address, level }
     }
 

@@ -31,7 +31,7 @@ impl Plan {
                 modules: if modern { 0xffff_f804_0000_0000 } else { 0xffff_f880_00c0_0000 },
                 nonpaged: if modern { 0xffff_e000_6f00_0000 } else { 0xffff_fa80_0400_0000 },
                 paged: if modern { 0xffff_c000_0700_0000 } else { 0xffff_f8a0_0000_0000 },
-                system_ptes: if modern { 0xffff_d000_2000_0000 } else { 0xffff_f880_0300_0000 },
+                system_ptes: if modern { 0xffff_d000_2000_0000 } else { 0xffff_f880_0900_0000 },
                 huge: 0xffff_a000_0000_0000,
                 self_map: if levels == 5 { 0x1a0 } else { 0x1ed },
                 large_kernel: false,

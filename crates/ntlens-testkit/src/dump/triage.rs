@@ -76,7 +76,7 @@ pub(super) fn write<W: Write + Seek>(
     let prcb = tail.append(&copy("_KPRCB", cpu.prcb));
     let process = tail.append(&copy("_EPROCESS", current.eprocess));
     let ethread = tail.append(&copy("_ETHREAD", thread.va));
-    tail.align(16);
+    tail.align(8);
     let stack = image.read(thread.stack_base - STACK, STACK as usize).expect("the stack's upper part is mapped");
     let stack = tail.append(&stack);
     let kdbg = tail.append(&image.kdbg);

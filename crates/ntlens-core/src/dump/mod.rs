@@ -1,6 +1,6 @@
 //! Dump files: what kind a file is, and the memory it holds.
 //!
-//! A kind is one file of this folder and one line of [`FORMATS`]. Nothing here knows a kernel structure.
+//! A kind is one file of this folder and one line of `FORMATS`. Nothing here knows a kernel structure.
 
 pub mod bitmap;
 pub mod full;

@@ -33,7 +33,7 @@
 //! | edits | part; each definition: numbers 4n + what: 0 copy n fields of the base, 1 the same after a signed change of the shift that is added to their offsets, 2 leave out n, 3 insert n; ends with 0 |
 //! | field names, field types, offsets | parts; one each for every inserted field; constants of an enum have no type, and a value for an offset |
 //!
-//! Names and types are indexes as [`coder::Indexes`] tells, offsets as [`coder::Steps`] tells.
+//! Names and types are indexes as `coder::Indexes` tells, offsets as `coder::Steps` tells.
 //!
 //! ## The block of symbols
 //!

@@ -63,7 +63,14 @@ const SHOWN: usize = 3;
 impl Output {
     /// Writes an answer and says what it misses.
     pub(crate) fn answer(&self, dump: &OpenDump, answer: &Table) -> Result<Status, Failure> {
-        self.write(|out, terminal| Ok(render::write(out, self.format, Some(dump), answer, terminal)?))?;
+        let mut hidden = Vec::new();
+        self.write(|out, terminal| {
+            hidden = render::write(out, self.format, Some(dump), answer, terminal)?;
+            Ok(())
+        })?;
+        if !hidden.is_empty() && !self.quiet {
+            say("note", &format!("no room for {}; --format json has every column", hidden.join(", ")));
+        }
         self.remarks(dump, answer);
         self.missing(&answer.incomplete);
         let complete = answer.incomplete.is_empty() && dump.kernel().is_ok();

@@ -50,20 +50,21 @@ pub struct Terminal {
     pub width: Option<u16>,
 }
 
-/// Writes an answer.
+/// Writes an answer; the headings of columns for which the terminal has no room.
 pub fn write(
     out: &mut dyn Write,
     format: Format,
     dump: Option<&OpenDump>,
     answer: &Table,
     terminal: Terminal,
-) -> Result<(), Error> {
+) -> Result<Vec<&'static str>, Error> {
     match format {
-        Format::Table => table::write(out, answer, terminal),
+        Format::Table => return table::write(out, answer, terminal),
         Format::Json => json::write(out, dump, answer),
         Format::Jsonl => jsonl::write(out, answer),
         Format::Csv => csv::write(out, answer),
-    }
+    }?;
+    Ok(Vec::new())
 }
 
 /// Units of 100 ns as seconds with seven decimals.

@@ -211,8 +211,12 @@ fn moment(text: &Json) -> String {
 fn volatility_lists_the_same_processes_and_modules() {
     let (Some(shared), Some(python)) = (shared(), python()) else { return };
     let mut tally = Tally::default();
-    for name in FOR_VOLATILITY {
-        let path = dump_file(&shared.join(format!("dumps/{name}.dmp.xz")));
+    let of_kit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-volatility.dmp");
+    // What the project's own writer makes is a dump to others, too; the symbols of this kernel are at hand.
+    let machine = Machine::typical(layouts("10.0.19041.1288").unwrap(), 11, 34);
+    machine.build().write_file(Kind::BitmapFull { active: true }, &of_kit).unwrap();
+    let samples = FOR_VOLATILITY.map(|name| (name, dump_file(&shared.join(format!("dumps/{name}.dmp.xz")))));
+    for (name, path) in samples.into_iter().chain([("testkit", of_kit)]) {
         let dump = ntlens::open(&path).unwrap();
         let ours = rows(&dump, "processes");
         let theirs = volatility(&python, &shared, &path, "windows.pslist");

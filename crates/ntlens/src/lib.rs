@@ -56,3 +56,18 @@ pub fn open_bytes(name: &str, bytes: Vec<u8>) -> Result<OpenDump, Error> {
     OpenDump::open(name, Arc::new(bytes), &Pack::embedded()?, Options::default())
         .map_err(|error| Error::Dump { path: name.into(), error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_opened_is_shared_between_threads() {
+        fn shared<T: Send + Sync + 'static>() {}
+        shared::<OpenDump>();
+        shared::<nt::Snapshot>();
+        shared::<nt::Process>();
+        shared::<FileSource>();
+        shared::<Error>();
+    }
+}

@@ -5,11 +5,11 @@
 //! kernel; everything else (dump formats, page tables, encodings) is written here a second time and shares nothing with
 //! the parser, so that a wrong constant cannot cancel itself out.
 //!
-//! ```no_run
-//! # fn layouts() -> ntlens_core::layout::Layouts { unimplemented!() }
-//! use ntlens_testkit::{Kind, Machine, ProcessSpec};
+//! ```
+//! use ntlens_testkit::{Kind, Machine, ProcessSpec, layouts};
 //!
-//! let mut machine = Machine::new(layouts()).seed(7);
+//! let layouts = layouts("10.0.19041.1288").expect("a kernel that is embedded");
+//! let mut machine = Machine::new(layouts).seed(7);
 //! let pid = machine.process(ProcessSpec::named("lsass.exe").protection(0x41).signature(0x3c, 0xc));
 //! machine.hide(pid);
 //! let image = machine.build();

@@ -5,6 +5,7 @@
 
 pub mod bugcheck;
 pub mod builds;
+pub mod census;
 pub mod context;
 pub mod crash;
 pub mod fields;

@@ -12,12 +12,12 @@ use crate::layout::view::StructView;
 use crate::layout::{Layouts, PdbId, Type};
 use crate::memory::pte::PteRules;
 use crate::memory::{PagedSpace, VirtualMemory};
+use crate::nt::census::{self, Processes};
 use crate::nt::crash::{self, Crash};
 use crate::nt::fields::Fields;
 use crate::nt::image::ImageHeaders;
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
-use crate::nt::process::{self, Processes};
 use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select, sizes_fit};
 use crate::nt::space::Space;
@@ -175,7 +175,7 @@ impl Snapshot {
 
     /// The processes.
     pub fn processes(&self) -> Processes {
-        process::processes(self)
+        census::processes(self)
     }
 
     /// The address of a symbol; only exact symbols know any.

@@ -1,0 +1,168 @@
+//! Every process of a dump: the views of the kernel in which one must appear, walked and put together.
+
+use crate::absent::Absent;
+use crate::address::VirtAddr;
+use crate::incomplete::Incomplete;
+use crate::memory::VirtualMemory;
+use crate::nt::list::{self, Links};
+use crate::nt::process::{PROCESS_OBJECT, Process, Sources};
+use crate::nt::snapshot::Snapshot;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// The processes of a dump.
+#[derive(Clone, Debug, Default)]
+pub struct Processes {
+    /// In the order of the active list, then the others by their ids.
+    pub processes: Vec<Process>,
+    /// What could not be read.
+    pub incomplete: Vec<Incomplete>,
+}
+
+/// Lists the processes of all views.
+pub fn processes(snapshot: &Snapshot) -> Processes {
+    let mut census = Census { snapshot, known: BTreeMap::new(), sessions: BTreeSet::new(), incomplete: Vec::new() };
+    if let Some(triage) = snapshot.triage() {
+        census.of_triage(triage.process);
+        return census.finish(&[]);
+    }
+    census.cid_table();
+    census.session_lists();
+    let order = census.active_list();
+    // Processes that only the active list knows may be in further sessions.
+    census.session_lists();
+    census.of_crash();
+    census.finish(&order)
+}
+
+struct Census<'a> {
+    snapshot: &'a Snapshot,
+    known: BTreeMap<VirtAddr, Result<Process, Absent>>,
+    sessions: BTreeSet<VirtAddr>,
+    incomplete: Vec<Incomplete>,
+}
+
+impl Census<'_> {
+    fn probe(&mut self, eprocess: VirtAddr) -> Result<&mut Process, Absent> {
+        let snapshot = self.snapshot;
+        let found = self.known.entry(eprocess).or_insert_with(|| Process::probe(snapshot, eprocess));
+        found.as_mut().map_err(|why| *why)
+    }
+
+    fn note(&mut self, what: &str, place: impl core::fmt::Display, why: Absent) {
+        self.incomplete.push(Incomplete::new(what, place, why));
+    }
+
+    /// The one process of a triage dump.
+    fn of_triage(&mut self, eprocess: Result<VirtAddr, Absent>) {
+        let found = eprocess.and_then(|at| self.probe(at).map(|process| process.add_source(Sources::CRASH_CONTEXT)));
+        if let Err(why) = found {
+            self.note("process of the crashing thread", "triage dump", why);
+        }
+    }
+
+    /// The process of the crashing thread, unless that is the idle one: it is in no list, and no process that a user knows.
+    fn of_crash(&mut self) {
+        let Ok(at) = self.snapshot.crash().process else { return };
+        if let Ok(process) = self.probe(at)
+            && process.pid() != Ok(0)
+        {
+            process.add_source(Sources::CRASH_CONTEXT);
+        }
+    }
+
+    /// The processes of the table of ids.
+    fn cid_table(&mut self) {
+        let memory = self.snapshot.space();
+        let table = self.snapshot.heads().psp_cid_table.and_then(|at| memory.read_pointer(at));
+        let entries = table.and_then(|at| self.snapshot.fields().handle_tables.entries(memory, at));
+        let (entries, incomplete) = match entries {
+            Ok(found) => found,
+            Err(why) => {
+                return self.note("table of process ids", "PspCidTable", why);
+            }
+        };
+        self.incomplete.extend(incomplete);
+        let Ok(object_type) = self.snapshot.fields().process.eprocess.object_type else { return };
+        // Most entries are threads: one byte tells.
+        let is_process = |at: VirtAddr| {
+            let byte = memory.read_array::<1>(at.wrapping_add(object_type.offset.into()));
+            byte == Ok([PROCESS_OBJECT])
+        };
+        let mut found = false;
+        for entry in entries.into_iter().filter(|entry| is_process(entry.pointer)) {
+            if let Ok(process) = self.probe(entry.pointer) {
+                process.add_source(Sources::CID_TABLE);
+                found = true;
+            }
+        }
+        // System at least is always in it.
+        if !found {
+            self.note("table of process ids", "PspCidTable", Absent::Malformed);
+        }
+    }
+
+    /// The active list in its order. Stretches that are cut off are found through the processes known so far.
+    fn active_list(&mut self) -> Vec<VirtAddr> {
+        let memory = self.snapshot.space();
+        let links = self.snapshot.fields().process.eprocess.active_process_links;
+        let (head, links) = match (self.snapshot.heads().ps_active_process_head, links) {
+            (Ok(head), Ok(links)) => (head, u64::from(links.offset)),
+            (Err(why), _) | (_, Err(why)) => {
+                self.note("list of active processes", "PsActiveProcessHead", why);
+                return Vec::new();
+            }
+        };
+        let others = self.known.keys().map(|at| at.wrapping_add(links)).collect();
+        let member = |at: VirtAddr| self.probe(at.wrapping_sub(links))?.links();
+        let list = list::walk("list of active processes", head, Links::read(memory, head), member, || others);
+        self.incomplete.extend(list.incomplete);
+        let order: Vec<_> = list.members.iter().map(|at| at.wrapping_sub(links)).collect();
+        for at in &order {
+            if let Ok(process) = self.probe(*at) {
+                process.add_source(Sources::ACTIVE_LIST);
+            }
+        }
+        order
+    }
+
+    /// The lists of the sessions that the processes known so far are in.
+    fn session_lists(&mut self) {
+        let memory = self.snapshot.space();
+        let fields = &self.snapshot.fields().process;
+        let (Ok(list), Ok(links)) = (fields.session.process_list, fields.eprocess.session_process_links) else {
+            return;
+        };
+        let session = |process: &Process| process.session().ok().filter(|at| at.is_kernel());
+        let sessions: BTreeSet<_> = self.known.values().flatten().filter_map(session).collect();
+        for session in sessions {
+            if !self.sessions.insert(session) {
+                continue;
+            }
+            let head = session.wrapping_add(list.offset.into());
+            let offset = u64::from(links.offset);
+            let member = |at: VirtAddr| {
+                self.probe(at.wrapping_sub(offset))?;
+                Links::read(memory, at)
+            };
+            let list = list::walk("list of a session's processes", head, Links::read(memory, head), member, Vec::new);
+            self.incomplete.extend(list.incomplete);
+            for at in list.members {
+                if let Ok(process) = self.probe(at.wrapping_sub(offset)) {
+                    process.add_source(Sources::SESSION_LIST);
+                }
+            }
+        }
+    }
+
+    fn finish(self, order: &[VirtAddr]) -> Processes {
+        let place: BTreeMap<_, _> = order.iter().enumerate().map(|(index, at)| (*at, index)).collect();
+        let mut processes: Vec<Process> =
+            self.known.into_values().flatten().filter(|process| !process.sources().is_empty()).collect();
+        processes.sort_by_key(|process| {
+            let index = place.get(&process.eprocess()).copied().unwrap_or(usize::MAX);
+            (index, process.pid().unwrap_or(u64::MAX))
+        });
+        Processes { processes, incomplete: self.incomplete }
+    }
+}

@@ -7,12 +7,17 @@ mod kit;
 
 use common::{Tally, document};
 use kit::{bare, check_all, check_guid, check_process_rows, check_user_memory, dump, open, typical};
-use ntlens::CoreError;
+use ntlens::address::PhysAddr;
+use ntlens::nt::snapshot::Options;
+use ntlens::source::ByteSource;
+use ntlens::symbols::Pack;
+use ntlens::{CoreError, OpenDump};
 use ntlens_testkit::{
     BitmapSignature, DumpOptions, HandleSpec, HandleTarget, Image, Kind, Machine, ModuleSpec, PageState, Placement,
     ProcessSpec,
 };
 use proptest::prelude::*;
+use std::sync::Arc;
 
 /// Every way in which the testkit writes a machine.
 fn ways() -> Vec<(&'static str, DumpOptions, Kind)> {
@@ -449,4 +454,20 @@ proptest! {
         check(&mut tally, &format!("{build} {name}"), &image, options, kind);
         tally.finish("random machine");
     }
+}
+
+#[test]
+fn raw_memory_is_read_from_the_page_tables_that_the_user_gives() {
+    let image = typical(19041, 13, 32).build();
+    let (bytes, truth) = dump(&image, Kind::Raw);
+    let source: Arc<dyn ByteSource> = Arc::new(bytes);
+    let open = |dtb| {
+        let options = Options { dtb: Some(PhysAddr(dtb)) };
+        OpenDump::open("raw", source.clone(), &Pack::embedded().unwrap(), options)
+    };
+    let mut tally = Tally::default();
+    check_all(&mut tally, "raw with a root", &open(truth.kernel.system_dtb).unwrap(), &truth, Kind::Raw);
+    tally.finish("raw with a root");
+    // A root that is given is not replaced by one that was found.
+    assert!(open(truth.kernel.system_dtb + 0x1000).is_err());
 }

@@ -241,6 +241,10 @@ fn check_process(tally: &mut Tally, place: &str, row: &Json, process: &Json, use
             tally.check(column, place, &row[column], &truth["set"]);
         }
     }
+    let set = process["flags"]["Flags"]["set"].as_array().unwrap();
+    for (column, name) in [("exiting", "ProcessExiting"), ("deleted", "ProcessDelete")] {
+        tally.check(column, place, &row[column], &set.contains(&name.into()).into());
+    }
     let sources = row["sources"].as_array().unwrap();
     let has = |source: &str| Json::from(sources.contains(&source.into()));
     tally.check("sources", place, &has("active-list"), &process["in_active_list"]);
@@ -261,6 +265,10 @@ fn modules() {
                 tally.check(column, &place, &row[column], &module[column]);
             }
             tally.check("base", &place, &row["base"], &at(&module["base"]));
+            // The truth's `entry` is where the list entry lies in pool, not the image's entry point.
+            let inside = hex(&row["entry"]).zip(hex(&module["base"])).zip(module["size"].as_u64());
+            let inside = inside.is_some_and(|((entry, base), size)| (base..base + size).contains(&entry));
+            tally.check("entry", &place, &inside.into(), &true.into());
             for column in ["timestamp", "checksum"] {
                 if row[column].is_null() {
                     // Before Windows 10 only the image's own headers tell, and these may not be in memory.

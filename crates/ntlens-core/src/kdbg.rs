@@ -43,6 +43,12 @@ impl Encoding {
         let value = (value ^ self.wait_never).rotate_left(rotation);
         (value ^ self.encoded_flag.0).swap_bytes() ^ self.wait_always
     }
+
+    /// Decodes whole numbers of 8 bytes one after the other.
+    pub fn decode_all(&self, bytes: &[u8]) -> Vec<u8> {
+        let (words, _) = bytes.as_chunks::<8>();
+        words.iter().flat_map(|word| self.decode(u64::from_le_bytes(*word)).to_le_bytes()).collect()
+    }
 }
 
 impl Kdbg {
@@ -64,10 +70,7 @@ impl Kdbg {
     /// Decodes an encoded block. Only the part from the tag on is encoded in a meaningful way; the list entry before it
     /// is decoded along with it.
     pub fn decode(bytes: &[u8], encoding: &Encoding) -> Result<Self, Absent> {
-        let (words, _) = bytes.as_chunks::<8>();
-        let decoded: Vec<u8> =
-            words.iter().flat_map(|word| encoding.decode(u64::from_le_bytes(*word)).to_le_bytes()).collect();
-        Self::parse(&decoded)
+        Self::parse(&encoding.decode_all(bytes))
     }
 
     fn u64(&self, offset: usize) -> Option<u64> {

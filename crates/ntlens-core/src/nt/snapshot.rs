@@ -167,10 +167,7 @@ impl Snapshot {
 
     /// The root of System's page tables.
     pub fn system_dtb(&self) -> Result<PhysAddr, Absent> {
-        let field = self.0.fields.process.eprocess.directory_table_base?;
-        let system = system_process(&self.0)?;
-        let value = self.0.space.read_u64(system.wrapping_add(field.offset.into()))?;
-        Ok(PhysAddr::from_cr3(value))
+        system_dtb(&self.0)
     }
 
     /// The processes.
@@ -180,8 +177,7 @@ impl Snapshot {
 
     /// The address of a symbol; only exact symbols know any.
     pub fn symbol(&self, name: &str) -> Result<VirtAddr, Absent> {
-        let rva = self.layouts().symbol(name)?;
-        Ok(self.0.kernel_base?.wrapping_add(rva.0))
+        symbol(self.layouts(), self.0.kernel_base?, name)
     }
 
     /// The processors; of a triage dump the crashing one.
@@ -203,6 +199,11 @@ impl Snapshot {
     pub fn unloaded(&self) -> (Vec<Unloaded>, Vec<Incomplete>) {
         unloaded::unloaded(self)
     }
+}
+
+/// The address of a symbol in the image at a base.
+fn symbol(layouts: &Layouts, base: VirtAddr, name: &str) -> Result<VirtAddr, Absent> {
+    layouts.symbol(name).map(|rva| base.wrapping_add(rva.0))
 }
 
 fn build_lab<M: VirtualMemory>(memory: &M, kdbg: Option<&Kdbg>) -> Result<String, Absent> {
@@ -259,8 +260,8 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
     Ok(Snapshot(Arc::new(inner)))
 }
 
-/// The copies of the process and of the thread must tell the same process id, and the same root of page tables as the
-/// header.
+/// The copies of the process and of its thread must tell the same process id, and the process the same root of page tables
+/// as the header.
 fn check_triage(inner: &Inner, triage: &Triage, marks: &KernelMarks) -> Result<(), Error> {
     let Ok(process) = triage.process else { return Ok(()) };
     let fields = &inner.fields.process.eprocess;
@@ -278,8 +279,18 @@ fn check_triage(inner: &Inner, triage: &Triage, marks: &KernelMarks) -> Result<(
     if pid.is_ok_and(|pid| pid % 4 != 0 || pid > MAX_PID) {
         wrong.push("the process id is no multiple of 4");
     }
+    if pid_of_thread(inner, triage, process).is_ok_and(|other| pid.is_ok_and(|pid| pid != other)) {
+        wrong.push("the process id is not that of the thread");
+    }
     // One contradiction can be the dump's own; more are the layout's.
     if wrong.len() < 2 { Ok(()) } else { Err(Error::NoLayout { kernel: describe(marks), reason: wrong.join(", ") }) }
+}
+
+/// The process id that the crashing thread tells, unless it was attached to another process than its own.
+fn pid_of_thread(inner: &Inner, triage: &Triage, process: VirtAddr) -> Result<u64, Absent> {
+    let fields = &inner.fields.thread;
+    let view = StructView::read(&inner.space, triage.thread?, fields.extent);
+    if view.get(&fields.process)? == process { view.get(&fields.unique_process) } else { Err(Absent::NotApplicable) }
 }
 
 /// Ids are handles of a table of at most 2^26 entries.
@@ -326,13 +337,11 @@ fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Resul
     }
     check(&inner, &marks)?;
     // System outlives every process: its page tables are whole when those of the crashing one may not be.
-    let snapshot = Snapshot(Arc::new(inner));
-    let system = snapshot.system_dtb().ok().map(|dtb| space.with_root(dtb.0)).filter(PagedSpace::has_self_map);
-    Ok(match (system, Arc::try_unwrap(snapshot.0)) {
-        (Some(system), Ok(inner)) => Snapshot(Arc::new(Inner { space: Space::Paged(system), ..inner })),
-        (None, Ok(inner)) => Snapshot(Arc::new(inner)),
-        (_, Err(shared)) => Snapshot(shared),
-    })
+    let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
+    if let Some(system) = system.ok().filter(PagedSpace::has_self_map) {
+        inner.space = Space::Paged(system);
+    }
+    Ok(Snapshot(Arc::new(inner)))
 }
 
 /// Finds and reads a block that the kernel keeps encoded, with the help of exact symbols.
@@ -342,7 +351,7 @@ fn decode_kdbg(
     layouts: &Layouts,
     header: Option<VirtAddr>,
 ) -> Option<(VirtAddr, Kdbg)> {
-    let symbol = |name| layouts.symbol(name).ok().map(|rva| base.wrapping_add(rva.0));
+    let symbol = |name| symbol(layouts, base, name).ok();
     let value = |name| symbol(name).and_then(|at| space.read_u64(at).ok());
     let encoding = Encoding {
         wait_never: value("KiWaitNever")?,
@@ -353,10 +362,7 @@ fn decode_kdbg(
         let plain = locate::read_kdbg(space, at);
         let found = plain.or_else(|| {
             let head = space.read_array::<{ crate::kdbg::HEADER_SIZE }>(at).ok()?;
-            let (words, _) = head.as_chunks::<8>();
-            let decoded: Vec<u8> =
-                words.iter().flat_map(|word| encoding.decode(u64::from_le_bytes(*word)).to_le_bytes()).collect();
-            let mut bytes = alloc::vec![0; Kdbg::size_in(&decoded).ok()?];
+            let mut bytes = alloc::vec![0; Kdbg::size_in(&encoding.decode_all(&head)).ok()?];
             space.read(at, &mut bytes).ok()?;
             Kdbg::decode(&bytes, &encoding).ok()
         });
@@ -387,7 +393,7 @@ fn pte_rules(space: &PagedSpace, base: VirtAddr, layouts: &Layouts, build: Optio
 
 /// The bits that the kernel inverts in entries that are not valid.
 fn invalid_mask(space: &PagedSpace, base: VirtAddr, layouts: &Layouts) -> Option<u64> {
-    let symbol = |name| layouts.symbol(name).ok().map(|rva| base.wrapping_add(rva.0));
+    let symbol = |name| symbol(layouts, base, name).ok();
     let in_state = || {
         let place = layouts.place("_MI_SYSTEM_INFORMATION", "Hardware.InvalidPteMask").ok()?;
         Some(symbol("MiState")?.wrapping_add(place.offset.into()))
@@ -405,7 +411,7 @@ fn heads(
     incomplete: &mut Vec<Incomplete>,
 ) -> Heads {
     let header = dump.header.as_ref();
-    let symbol = |name| layouts.symbol(name).ok().map(|rva| base.wrapping_add(rva.0));
+    let symbol = |name| symbol(layouts, base, name).ok();
     let exported = |name| ImageHeaders::read(space, base).and_then(|headers| headers.export(space, name)).ok();
     let mut list = |name: &'static str, offset, in_header: Option<VirtAddr>, others: [Option<VirtAddr>; 3]| {
         let is_head = |at: &VirtAddr| module::is_list_head(space, *at);
@@ -444,12 +450,19 @@ fn heads(
 /// Where `PsInitialSystemProcess` points: the kernel exports that name, so it is found without symbols.
 fn initial_system_process(inner: &Inner) -> Result<VirtAddr, Absent> {
     let base = inner.kernel_base?;
-    let symbol = inner.selected.layouts.symbol("PsInitialSystemProcess").map(|rva| base.wrapping_add(rva.0));
+    let symbol = symbol(&inner.selected.layouts, base, "PsInitialSystemProcess");
     let exported = || {
         let headers = inner.headers.ok_or(Absent::SymbolsNeeded)?;
         headers.export(&inner.space, "PsInitialSystemProcess")
     };
     inner.space.read_pointer(symbol.or_else(|_| exported())?)
+}
+
+/// The root of System's page tables.
+fn system_dtb(inner: &Inner) -> Result<PhysAddr, Absent> {
+    let field = inner.fields.process.eprocess.directory_table_base?;
+    let value = inner.space.read_u64(system_process(inner)?.wrapping_add(field.offset.into()))?;
+    Ok(PhysAddr::from_cr3(value))
 }
 
 /// System's `EPROCESS`: the first of the active list, or where `PsInitialSystemProcess` points.

@@ -1,0 +1,96 @@
+//! Files that are no dump, and dumps whose memory cannot be read.
+
+use super::*;
+
+#[test]
+fn files_that_are_something_else_are_named() {
+    assert!(matches!(refused(b""), CoreError::Unsupported { what, .. } if what.contains("empty")));
+    for (start, name) in [(&b"MDMP\x93\xa7\0\0"[..], "user-mode"), (b"\x7fELF", "ELF")] {
+        for length in [start.len(), 0x3000] {
+            let mut bytes = start.to_vec();
+            bytes.resize(length, 0);
+            assert!(matches!(refused(&bytes), CoreError::Unsupported { what, .. } if what.contains(name)), "{name}");
+        }
+    }
+    let long = [vec![0; 0x10_0000], vec![0xff; 0x10_0000], b"text\n".repeat(0x1_0000)];
+    for bytes in long.into_iter().chain([b"x".to_vec(), b"Dear diary,\n".to_vec()]) {
+        let error = refused(&bytes);
+        assert!(matches!(error, CoreError::Malformed { offset: 0, field: "Signature", .. }), "{error}");
+    }
+    // A dump of a 32-bit kernel may open for what its header says, but has no kernel for us.
+    let mut bytes = b"PAGEDUMP".to_vec();
+    bytes.resize(0x3000, 0);
+    let kernel = match ntlens::open_bytes("32-bit", bytes) {
+        Ok(dump) => dump.kernel().map(|_| ()),
+        Err(Error::Dump { error, .. }) => Err(error),
+        Err(other) => panic!("{other}"),
+    };
+    assert!(matches!(kernel, Err(CoreError::Unsupported { what, .. }) if what.contains("32-bit")));
+    // The signature alone is no dump.
+    assert!(matches!(refused(b"PAGEDU64"), CoreError::Read(ReadError::PastEnd { .. })));
+}
+
+#[test]
+fn a_folder_and_a_missing_file_are_refused() {
+    assert!(matches!(ntlens::open(env!("CARGO_TARGET_TMPDIR")), Err(Error::NotAFile { .. })));
+    assert!(matches!(ntlens::open(temporary("missing")), Err(Error::Io { .. })));
+}
+
+/// Opens in another thread, so that a read that blocks fails the test and does not hang it.
+#[cfg(unix)]
+fn open_in_time(path: PathBuf) -> Result<OpenDump, Error> {
+    let (done, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // The other side may have given up.
+        let _ = done.send(ntlens::open(path));
+    });
+    result.recv_timeout(Duration::from_secs(2)).expect("opening does not block")
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_devices_and_loops_of_links_are_refused_at_once() {
+    let pipe = temporary("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    assert!(matches!(open_in_time(pipe), Err(Error::NotAFile { .. })));
+    assert!(matches!(open_in_time("/dev/zero".into()), Err(Error::NotAFile { .. })));
+    let (one, two) = (temporary("one"), temporary("two"));
+    std::os::unix::fs::symlink(&one, &two).unwrap();
+    std::os::unix::fs::symlink(&two, &one).unwrap();
+    assert!(matches!(open_in_time(one), Err(Error::Io { .. })));
+}
+
+#[test]
+fn dumps_that_cannot_be_read_still_tell_what_they_are() {
+    let build = SMALL.truth().build;
+    let header_only = Patched::of(&BITMAP).set(0xf98, &3_u32.to_le_bytes()).cut(0x2000);
+    let arm = Patched::of(&BITMAP).set(0x30, &0xaa64_u32.to_le_bytes());
+    let x86 = Patched::of(&BITMAP).set(0x30, &0x14c_u32.to_le_bytes());
+    let encrypted = Patched::of(&BITMAP).set(0x1050, &0x100_u32.to_le_bytes());
+    for (source, kind, says, machine) in [
+        (header_only, "header", "header and nothing else", "x64"),
+        (arm, "bitmap-kernel", "ARM64", "ARM64"),
+        (x86, "bitmap-kernel", "32-bit", "x86"),
+        (encrypted, "bitmap-kernel", "encrypted", "x64"),
+    ] {
+        let opened = survives(says, source).unwrap();
+        let info = &rows(&opened, "info")[0];
+        assert_eq!(info["dump_kind"], kind);
+        assert_eq!(info["windows_build"], build);
+        assert_eq!(info["machine"], machine);
+        assert_eq!(info["physical_pages_described"], Json::Null);
+        match opened.kernel() {
+            Err(CoreError::Unsupported { what, .. }) => assert!(what.contains(says), "{what}"),
+            other => panic!("{says}: {other:?}"),
+        }
+        assert!(matches!(question("processes").unwrap().ask(&opened, Wanted::All), Err(CoreError::Unsupported { .. })));
+    }
+    // Type 7 is a setting, not a format: with a bitmap it is read as one.
+    let seven = survives("type 7", Patched::of(&BITMAP).set(0xf98, &7_u32.to_le_bytes())).unwrap();
+    assert_eq!(rows(&seven, "info")[0]["dump_kind"], "bitmap-kernel");
+    assert_eq!(eprocesses(&seven), all_eprocesses());
+    // Without one it is named as what it is.
+    let without = Patched::of(&FULL).set(0xf98, &7_u32.to_le_bytes());
+    assert!(matches!(survives("type 7", without), Err(CoreError::Malformed { structure: "BITMAP_DUMP", .. })));
+}

@@ -99,3 +99,37 @@ fn claims_that_no_file_can_keep_are_told() {
     let endless = Patched::of(&RDMP).set(0x2018, &(RDMP.len() & !0xfff).to_le_bytes());
     let _ = survives("endless ranges", endless);
 }
+
+/// An RDMP dump in a sparse file of 16 GiB whose ranges never end: what is read and kept must not grow with that.
+struct Endless {
+    head: Arc<Vec<u8>>,
+    read: AtomicU64,
+}
+
+impl ByteSource for Endless {
+    fn len(&self) -> u64 {
+        1 << 34
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        self.read.fetch_add(out.len() as u64, Ordering::Relaxed);
+        for (at, byte) in (offset..).zip(out) {
+            let head = usize::try_from(at).ok().and_then(|at| self.head.get(..0x2030)?.get(at));
+            // Behind the header every range is of frame 1 and one page.
+            *byte = head.copied().unwrap_or(u8::from(at % 8 == 0));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_list_of_ranges_without_an_end_is_read_up_to_a_bound() {
+    let mut head = RDMP.to_vec();
+    head[0x2018..0x2020].copy_from_slice(&(1_u64 << 33).to_le_bytes());
+    let source = Arc::new(Endless { head: Arc::new(head), read: AtomicU64::new(0) });
+    let start = Instant::now();
+    let opened = ntlens::dump::Dump::open(source.clone()).unwrap();
+    assert!(start.elapsed() < PATIENCE);
+    assert!(source.read.load(Ordering::Relaxed) < 32 << 20);
+    assert!(opened.incomplete.iter().any(|missing| missing.what == "RDMP ranges" && missing.count > 1 << 28));
+}

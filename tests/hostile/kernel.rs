@@ -192,3 +192,20 @@ fn names_made_to_deceive_are_kept_in_json_and_shown_harmless_elsewhere() {
         }
     }
 }
+
+#[test]
+fn a_small_dump_whose_copies_contradict_each_other_is_refused() {
+    let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let cid = usize::try_from(offset(&SMALL, "_ETHREAD", "Cid.UniqueProcess")).unwrap();
+    let mut bytes = TRIAGE.to_vec();
+    // TRIAGE_DUMP64.ThreadOffset
+    let copy = usize::try_from(word(&bytes, 0x2024)).unwrap() + cid;
+    bytes[copy] ^= 0x40;
+    let open = |bytes: &[u8]| ntlens::open_bytes("triage", bytes.to_vec()).unwrap();
+    // One contradiction can be the dump's own.
+    assert!(open(&bytes).kernel().is_ok());
+    bytes[0x11] ^= 0x10;
+    let error = open(&bytes).kernel().unwrap_err();
+    assert!(matches!(error, CoreError::NoLayout { .. }), "{error}");
+    assert!(error.to_string().contains("not that of the thread"), "{error}");
+}

@@ -15,6 +15,9 @@ use alloc::vec::Vec;
 /// No list of the kernel is followed for more members than this.
 pub const MAX_MEMBERS: usize = 1 << 18;
 
+/// How often the members known from elsewhere are looked through for stretches of the list.
+const MAX_PASSES: usize = 32;
+
 /// `LIST_ENTRY`: two pointers, in every version of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Links {
@@ -53,7 +56,15 @@ pub fn walk(
     member: impl FnMut(VirtAddr) -> Result<Links, Absent>,
     others: impl FnOnce() -> Vec<VirtAddr>,
 ) -> List {
-    let mut ring = Ring { what, head, member, known: BTreeMap::new(), breaks: Vec::new(), listed: BTreeSet::new() };
+    let mut ring = Ring {
+        what,
+        head,
+        member,
+        known: BTreeMap::new(),
+        breaks: Vec::new(),
+        noted: BTreeSet::new(),
+        listed: BTreeSet::new(),
+    };
     let Ok(links) = head_links else {
         let why = head_links.err().unwrap_or(Absent::Malformed);
         ring.breaks.push(Incomplete::new(format!("head of the {what}"), head, why));
@@ -105,6 +116,7 @@ struct Ring<'a, F> {
     member: F,
     known: BTreeMap<VirtAddr, Result<Links, Absent>>,
     listed: BTreeSet<VirtAddr>,
+    noted: BTreeSet<(VirtAddr, &'static str)>,
     breaks: Vec<Incomplete>,
 }
 
@@ -167,29 +179,37 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
         let (broken, field) = if usable { (found, direction.back()) } else { (at, direction) };
         let value = self.links(broken).map_or(found, |links| field.of(links));
         let what = format!("{}: {} is {value}, which is no neighbour", self.what, field.field());
-        let broken = Incomplete::new(what, broken, why);
         // Both directions meet the same break.
-        if !self.breaks.contains(&broken) {
-            self.breaks.push(broken);
+        if self.noted.insert((broken, field.field())) {
+            self.breaks.push(Incomplete::new(what, broken, why));
         }
     }
 
     fn insert_stretches(&mut self, members: &mut Vec<VirtAddr>, others: Vec<VirtAddr>) {
         let mut left = others;
-        loop {
+        for _ in 0..MAX_PASSES {
             left.retain(|at| !self.listed.contains(at));
             let before = left.len();
-            for at in left.clone() {
-                if self.listed.contains(&at) || self.links(at).is_err() {
+            // A stretch is tried once in a pass, through whichever of its members comes first.
+            let mut tried = BTreeSet::new();
+            for &at in &left {
+                if self.listed.contains(&at) || tried.contains(&at) || self.links(at).is_err() {
                     continue;
                 }
                 let stretch = self.stretch(at);
                 self.attach(members, &stretch);
+                tried.extend(stretch);
             }
             left.retain(|at| !self.listed.contains(at));
             if left.len() == before {
                 return;
             }
+            // Each stretch hangs on one that was put in before it: the next pass looks from the other end.
+            left.reverse();
+        }
+        if !left.is_empty() {
+            let what = format!("{}: members that may belong to it", self.what);
+            self.breaks.push(Incomplete::new(what, self.head, Absent::Malformed).times(left.len() as u64));
         }
     }
 
@@ -309,6 +329,41 @@ mod tests {
         let (members, broken) = found(&links, vec![member(8), member(6), member(4)]);
         assert_eq!(members, [1, 2, 3, 4, 5, 6, 7, 9]);
         assert!(broken >= 3);
+    }
+
+    #[test]
+    fn a_list_in_single_pieces_comes_back_whatever_the_order_of_its_pieces() {
+        let mut links = ring(40);
+        for n in 1..=40 {
+            links.get_mut(&member(n)).unwrap().flink = VirtAddr(0xdead);
+        }
+        links.get_mut(&HEAD).unwrap().blink = VirtAddr(0xdead);
+        for others in [(1..=40).map(member).collect(), (1..=40).rev().map(member).collect::<Vec<_>>()] {
+            assert_eq!(found(&links, others).0, (1..=40).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_long_chain_that_belongs_nowhere_costs_its_length_and_not_its_square() {
+        // The square of this would take minutes.
+        const LONG: u64 = 200_000;
+        let mut links = ring(2);
+        links.get_mut(&member(1)).unwrap().flink = VirtAddr(0xdead);
+        links.get_mut(&member(2)).unwrap().blink = VirtAddr(0xdead);
+        let chain: BTreeMap<_, _> = ring(LONG)
+            .into_iter()
+            .map(|(at, l)| {
+                (
+                    at.wrapping_add(1 << 40),
+                    Links { flink: l.flink.wrapping_add(1 << 40), blink: l.blink.wrapping_add(1 << 40) },
+                )
+            })
+            .collect();
+        let others: Vec<_> = chain.keys().copied().collect();
+        links.extend(chain);
+        let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+        let list = walk("list", HEAD, read(HEAD), read, || others);
+        assert_eq!(list.members, [member(1), member(2)]);
     }
 
     proptest! {

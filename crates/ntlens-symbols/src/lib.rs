@@ -16,8 +16,18 @@
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 pub mod dt;
+#[cfg(feature = "std")]
+pub mod error;
+#[cfg(feature = "std")]
+pub mod file;
 pub mod pack;
+pub mod table;
 
+#[cfg(feature = "std")]
+pub use error::SymbolError;
 pub use pack::{EMBEDDED, Pack, PackError, Source, TableInfo};
+pub use table::SymbolTable;

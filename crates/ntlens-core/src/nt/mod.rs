@@ -11,6 +11,7 @@ pub mod crash;
 pub mod fields;
 pub mod handle_table;
 pub mod image;
+pub mod infer;
 pub mod list;
 pub mod locate;
 pub mod module;

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::layout::source::{LayoutSource, TableInfo};
 use crate::layout::{Layouts, PdbId, Version};
 use crate::nt::builds;
+use crate::nt::infer::InferredField;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -17,6 +18,8 @@ pub enum Origin {
     /// Other revisions of the same build, as far as they agree. Structure offsets only: addresses of symbols do not carry
     /// over.
     Build,
+    /// Found out from the dump itself, for a build of which no layout is known.
+    Inferred,
     /// The user insisted on symbols of another kernel.
     Forced,
 }
@@ -27,6 +30,7 @@ impl Origin {
         match self {
             Self::Exact => "exact",
             Self::Build => "build",
+            Self::Inferred => "inferred",
             Self::Forced => "forced",
         }
     }
@@ -56,13 +60,21 @@ pub struct Selected {
     pub source: String,
     /// The versions behind it.
     pub versions: Vec<Version>,
+    /// What was found out from the dump itself, field by field, if the layout is inferred.
+    pub inferred: Vec<InferredField>,
 }
 
 /// Chooses: the same GUID and age first; else the revisions next below and above of the same build; else what all
 /// revisions of the build agree on.
 pub fn select(source: &dyn LayoutSource, marks: &KernelMarks) -> Result<Selected, Error> {
     let tables = source.tables();
-    let selected = |layouts, origin, versions| Selected { layouts, origin, source: source.name().into(), versions };
+    let selected = |layouts, origin, versions| Selected {
+        layouts,
+        origin,
+        source: source.name().into(),
+        versions,
+        inferred: Vec::new(),
+    };
     if let Some(index) = tables.iter().position(|table| marks.id.is_some() && table.id == marks.id) {
         let layouts = load(source, &[index])?;
         if let [layouts] = layouts.as_slice() {

@@ -16,6 +16,7 @@ use crate::nt::census::{self, Processes};
 use crate::nt::crash::{self, Crash};
 use crate::nt::fields::Fields;
 use crate::nt::image::ImageHeaders;
+use crate::nt::infer::{self, Evidence, Inferred};
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::processor::{self, Processor};
@@ -297,14 +298,44 @@ fn pid_of_thread(inner: &Inner, triage: &Triage, process: VirtAddr) -> Result<u6
 const MAX_PID: u64 = 1 << 28;
 
 fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Result<Snapshot, Error> {
-    let Kernel { space, base, headers, codeview, kdbg, kdbg_at, mut incomplete } = kernel;
-    let lab = build_lab(&space, kdbg.as_ref()).ok();
+    let lab = build_lab(&kernel.space, kernel.kdbg.as_ref()).ok();
     let (lab_build, revision) = lab.as_deref().and_then(builds::parse_build_lab).unzip();
     let header_build = dump.header.as_ref().and_then(|header| header.build);
-    let build = lab_build.or_else(|| shared_data::version(&space).and_then(|found| found.build)).or(header_build);
-    let id = codeview.map(|codeview| codeview.id);
-    let marks = KernelMarks { id, build, revision: revision.flatten(), sizes: sizes(kdbg.as_ref()) };
-    let selected = select(source, &marks)?;
+    let build =
+        lab_build.or_else(|| shared_data::version(&kernel.space).and_then(|found| found.build)).or(header_build);
+    let id = kernel.codeview.as_ref().map(|codeview| codeview.id);
+    let sizes = sizes(kernel.kdbg.as_ref());
+    let marks = KernelMarks { id, build, revision: revision.flatten(), sizes };
+    let chosen = select(source, &marks).and_then(|selected| assemble(&dump, &kernel, &marks, selected));
+    chosen.or_else(|why| {
+        let no_layout = matches!(why, Error::NoLayout { .. });
+        let selected = if no_layout { inferred(&dump, &kernel, build, source) } else { None };
+        selected.map_or(Err(why), |selected| assemble(&dump, &kernel, &marks, selected))
+    })
+}
+
+/// The layout that the dump itself tells.
+fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>, source: &dyn LayoutSource) -> Option<Selected> {
+    let header = dump.header.as_ref();
+    let evidence = Evidence {
+        space: &kernel.space,
+        base: kernel.base,
+        headers: kernel.headers.as_ref(),
+        kdbg: kernel.kdbg.as_ref(),
+        ps_active_process_head: header.and_then(|header| header.ps_active_process_head),
+        ps_loaded_module_list: header.and_then(|header| header.ps_loaded_module_list),
+        system_time: header.and_then(|header| header.system_time),
+        build,
+    };
+    let Inferred { layouts, fields } = infer::infer(&evidence, source)?;
+    let name = "the dump itself".into();
+    Some(Selected { layouts, origin: Origin::Inferred, source: name, versions: Vec::new(), inferred: fields })
+}
+
+/// The kernel with a layout, if the layout fits it.
+fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selected) -> Result<Snapshot, Error> {
+    let Kernel { space, base, headers, kdbg, kdbg_at, mut incomplete, .. } = kernel.clone();
+    let (id, build) = (marks.id, marks.build);
     let layouts = &selected.layouts;
     let decoded = if kdbg.is_none() { decode_kdbg(&space, base, layouts, kdbg_at) } else { None };
     let wrong_kdbg = kdbg_at.filter(|at| kdbg.is_none() && decoded.as_ref().is_none_or(|(found, _)| found != at));
@@ -318,9 +349,9 @@ fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Resul
     let fields = Fields::resolve(layouts);
     let mut all = dump.incomplete.clone();
     all.extend(incomplete);
-    let heads = heads(&dump, &space, base, layouts, kdbg.as_ref(), &mut all);
+    let heads = heads(dump, &space, base, layouts, kdbg.as_ref(), &mut all);
     let mut inner = Inner {
-        dump,
+        dump: dump.clone(),
         space: Space::Paged(space.clone()),
         kernel_base: Ok(base),
         headers,
@@ -335,7 +366,7 @@ fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Resul
     if inner.heads.ps_active_process_head.is_err() {
         inner.heads.ps_active_process_head = head_behind_system(&inner);
     }
-    check(&inner, &marks)?;
+    check(&inner, marks)?;
     // System outlives every process: its page tables are whole when those of the crashing one may not be.
     let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
     if let Some(system) = system.ok().filter(PagedSpace::has_self_map) {

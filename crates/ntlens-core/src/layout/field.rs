@@ -223,7 +223,7 @@ macro_rules! fields {
 
         impl $set {
             /// Looks all fields up.
-            pub fn resolve(layouts: &$crate::layout::Layouts) -> Self {
+            $vis fn resolve(layouts: &$crate::layout::Layouts) -> Self {
                 use $crate::layout::field::Resolve;
                 let structure = $crate::layout::field::known(layouts, &[$($structure),+]);
                 let mut extent = 0;

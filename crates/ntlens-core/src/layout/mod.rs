@@ -159,6 +159,8 @@ struct Tables {
     completeness: Completeness,
     /// Fields on which the revisions behind these layouts disagree: (structure, field).
     disputed: BTreeSet<(Name, Name)>,
+    /// Structures of which what is not known here may exist all the same.
+    doubtful: BTreeSet<Name>,
 }
 
 /// Where a field lies, and what it is.
@@ -187,6 +189,7 @@ impl Layouts {
             symbols: symbols.into_iter().collect(),
             completeness: Completeness::Whole,
             disputed: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
         }))
     }
 
@@ -197,11 +200,37 @@ impl Layouts {
         Self(Arc::new(Tables { completeness, ..tables }))
     }
 
+    /// The same with another definition of one structure.
+    #[must_use]
+    pub fn with_structure(&self, def: StructDef) -> Self {
+        let mut tables = (*self.0).clone();
+        tables.doubtful.remove(&def.name);
+        tables.disputed.retain(|(structure, _)| *structure != def.name);
+        tables.structs.insert(def.name.clone(), Arc::new(def));
+        Self(Arc::new(tables))
+    }
+
+    /// The same with some fields of one structure, whose others are [`Absent::SymbolsNeeded`].
+    #[must_use]
+    pub fn with_some_fields(&self, def: StructDef) -> Self {
+        let mut tables = (*self.0).clone();
+        tables.doubtful.insert(def.name.clone());
+        tables.structs.insert(def.name.clone(), Arc::new(def));
+        Self(Arc::new(tables))
+    }
+
     /// What several revisions of one build agree on: the same offset and type, structure by structure. A field on which
     /// they differ is [`Absent::SymbolsNeeded`]; sizes that differ are unknown. Symbols are left out: addresses do not
     /// carry over between revisions.
     #[must_use]
     pub fn agreement(revisions: &[Self]) -> Self {
+        Self::agreement_where(revisions, &|_| true)
+    }
+
+    /// What several revisions agree on, of the definitions that fit the kernel at hand. A structure of which none fits is
+    /// [`Absent::SymbolsNeeded`] as a whole.
+    #[must_use]
+    pub fn agreement_where(revisions: &[Self], fits: &dyn Fn(&StructDef) -> bool) -> Self {
         let Some((first, rest)) = revisions.split_first() else { return Self::default() };
         // What one revision's source knows, all of them answer for: a build does not lose structures.
         let completeness = revisions.iter().map(|revision| revision.0.completeness).max().unwrap_or_default();
@@ -210,8 +239,11 @@ impl Layouts {
         for name in names {
             // A revision whose source lacks the structure says nothing about it.
             let known: Vec<&Arc<StructDef>> =
-                revisions.iter().filter_map(|revision| revision.0.structs.get(name)).collect();
-            let Some((def, others)) = known.split_first() else { continue };
+                revisions.iter().filter_map(|revision| revision.0.structs.get(name)).filter(|def| fits(def)).collect();
+            let Some((def, others)) = known.split_first() else {
+                agreed.doubtful.insert(name.clone());
+                continue;
+            };
             if others.iter().all(|other| Arc::ptr_eq(other, def) || other == def) {
                 agreed.structs.insert(name.clone(), (*def).clone());
                 continue;
@@ -276,25 +308,30 @@ impl Layouts {
 
     /// Bytes that a structure takes.
     pub fn size_of(&self, structure: &str) -> Result<u32, Absent> {
-        let def = self.structure(structure).ok_or(self.no_structure())?;
+        let def = self.structure(structure).ok_or_else(|| self.no_structure(structure))?;
         def.size.ok_or(Absent::SymbolsNeeded)
     }
 
     /// Why a structure is missing.
-    fn no_structure(&self) -> Absent {
-        if self.0.completeness == Completeness::Whole { Absent::NoSuchField } else { Absent::SymbolsNeeded }
+    fn no_structure(&self, structure: &str) -> Absent {
+        let whole = self.0.completeness == Completeness::Whole && !self.0.doubtful.contains(structure);
+        if whole { Absent::NoSuchField } else { Absent::SymbolsNeeded }
     }
 
     /// Why a field of a structure that is known is missing.
     fn no_field(&self, structure: &Name, field: &str) -> Absent {
         let disputed = self.0.disputed.contains(&(structure.clone(), Name::from(field)));
         let partial = self.0.completeness == Completeness::SomeFields;
-        if disputed || partial { Absent::SymbolsNeeded } else { Absent::NoSuchField }
+        if disputed || partial || self.0.doubtful.contains(structure) {
+            Absent::SymbolsNeeded
+        } else {
+            Absent::NoSuchField
+        }
     }
 
     /// The place of a field by its path through nested structures: `Pcb.DirectoryTableBase`.
     pub fn place(&self, structure: &str, path: &str) -> Result<Place, Absent> {
-        let mut def = self.structure(structure).ok_or(self.no_structure())?;
+        let mut def = self.structure(structure).ok_or_else(|| self.no_structure(structure))?;
         let mut offset = 0_u32;
         let mut steps = path.split('.').peekable();
         while let Some(step) = steps.next() {
@@ -306,7 +343,7 @@ impl Layouts {
                 return Ok(Place { offset, ty: field.ty.clone() });
             }
             def = match &field.ty {
-                Type::Struct(name) => self.structure(name).ok_or(self.no_structure())?,
+                Type::Struct(name) => self.structure(name).ok_or_else(|| self.no_structure(name))?,
                 Type::Inline(def) => def,
                 Type::Unknown => return Err(Absent::SymbolsNeeded),
                 _ => return Err(Absent::NoSuchField),
@@ -363,5 +400,18 @@ mod tests {
         assert_eq!(both.place("_A", "New"), Err(Absent::SymbolsNeeded));
         assert_eq!(both.place("_A", "Never"), Err(Absent::NoSuchField));
         assert_eq!(both.size_of("_A"), Err(Absent::SymbolsNeeded));
+    }
+
+    #[test]
+    fn definitions_that_do_not_fit_the_kernel_have_no_say() {
+        let long = Type::Base("unsigned long".into());
+        let of = |size| layouts(&[structure("_A", size, &[("Moved", size - 4, long.clone())])]);
+        let revisions = [of(8), of(12)];
+        let larger = Layouts::agreement_where(&revisions, &|def| def.size == Some(12));
+        assert_eq!(larger.place("_A", "Moved").unwrap().offset, 8);
+        let none = Layouts::agreement_where(&revisions, &|def| def.size == Some(16));
+        assert_eq!(none.place("_A", "Moved"), Err(Absent::SymbolsNeeded));
+        assert_eq!(none.size_of("_A"), Err(Absent::SymbolsNeeded));
+        assert_eq!(none.size_of("_B"), Err(Absent::NoSuchField));
     }
 }

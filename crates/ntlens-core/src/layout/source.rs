@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::layout::{Layouts, PdbId, Version};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// One kernel that a source has layouts of.
@@ -11,6 +12,24 @@ pub struct TableInfo {
     pub version: Version,
     /// The identity of its symbols, if the source knows it.
     pub id: Option<PdbId>,
+}
+
+/// The symbols of an image as the image itself names them in its `CodeView` record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSymbols {
+    /// File name of the PDB, such as `ntkrnlmp.pdb`. It comes from the dump and may be anything.
+    pub pdb_name: String,
+    /// GUID and age.
+    pub id: PdbId,
+}
+
+/// Layouts of one image, and where they came from.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The layouts.
+    pub layouts: Layouts,
+    /// Where they came from, as shown to the user: `embedded`, or a file's name.
+    pub source: String,
 }
 
 /// A collection of layouts.
@@ -23,4 +42,16 @@ pub trait LayoutSource: Send + Sync {
 
     /// The structures and symbols that the library reads, for some of the tables (indexes into [`Self::tables`]).
     fn load(&self, tables: &[usize]) -> Result<Vec<Layouts>, Error>;
+
+    /// The layouts of exactly this kernel, if the source has them.
+    fn exact(&self, kernel: &ImageSymbols) -> Result<Option<Given>, Error> {
+        let Some(index) = self.tables().iter().position(|table| table.id == Some(kernel.id)) else { return Ok(None) };
+        let layouts = self.load(&[index])?.pop();
+        Ok(layouts.map(|layouts| Given { layouts, source: self.name().into() }))
+    }
+
+    /// The layouts that the user insists on, whatever kernel they are of.
+    fn forced(&self) -> Result<Option<Given>, Error> {
+        Ok(None)
+    }
 }

@@ -63,7 +63,11 @@ impl Census<'_> {
 
     /// The process of the crashing thread, unless that is the idle one: it is in no list, and no process that a user knows.
     fn of_crash(&mut self) {
-        let Ok(at) = self.snapshot.crash().process else { return };
+        let at = match self.snapshot.crash().process {
+            Ok(at) => at,
+            Err(Absent::NotApplicable) => return,
+            Err(why) => return self.note("process of the crashing thread", "processors", why),
+        };
         if let Ok(process) = self.probe(at)
             && process.pid() != Ok(0)
         {

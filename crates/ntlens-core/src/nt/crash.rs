@@ -29,10 +29,7 @@ pub fn crash(snapshot: &Snapshot) -> Crash {
     let header_context = header.map_or(Err(Absent::NotApplicable), |header| Context::parse(&header.context));
     let processor = match snapshot.triage() {
         Some(_) => processors(snapshot).into_iter().next().ok_or(Absent::AddressNotInDump),
-        None => header_context.and_then(|context| {
-            let on_stack = |processor: &Processor| owns_stack(processor, context.rsp).unwrap_or(false);
-            processors(snapshot).into_iter().find(on_stack).ok_or(Absent::NotApplicable)
-        }),
+        None => header_context.and_then(|context| by_stack(snapshot, context.rsp)),
     };
     let of_processor = || processor.as_ref().map_err(|why| *why);
     let thread = match snapshot.triage() {
@@ -45,6 +42,19 @@ pub fn crash(snapshot: &Snapshot) -> Crash {
     };
     let bugcheck_context = of_processor().and_then(Processor::context);
     Crash { processor, thread, process, header_context, bugcheck_context }
+}
+
+/// The processor whose thread owns a stack. One whose thread cannot be read may be it.
+fn by_stack(snapshot: &Snapshot, rsp: u64) -> Result<Processor, Absent> {
+    let mut why = Absent::NotApplicable;
+    for processor in processors(snapshot) {
+        match owns_stack(&processor, rsp) {
+            Ok(true) => return Ok(processor),
+            Ok(false) => {}
+            Err(unread) => why = unread,
+        }
+    }
+    Err(why)
 }
 
 fn owns_stack(processor: &Processor, rsp: u64) -> Result<bool, Absent> {

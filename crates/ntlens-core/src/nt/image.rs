@@ -3,9 +3,9 @@
 use crate::absent::Absent;
 use crate::address::{PAGE_BYTES, Rva, VirtAddr};
 use crate::layout::PdbId;
+use crate::layout::source::ImageSymbols;
 use crate::memory::VirtualMemory;
 use crate::text;
-use alloc::string::String;
 use alloc::vec::Vec;
 use byteorder::{ByteOrder, LittleEndian};
 
@@ -39,15 +39,6 @@ pub struct ImageHeaders {
     pub checksum: u32,
     directories: VirtAddr,
     directory_count: u32,
-}
-
-/// The `CodeView` record of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CodeView {
-    /// GUID and age.
-    pub id: PdbId,
-    /// The name of the symbol file as the linker stored it: from the dump, so not to be used as a path.
-    pub name: String,
 }
 
 impl ImageHeaders {
@@ -97,7 +88,7 @@ impl ImageHeaders {
     }
 
     /// The identity of the symbols, through the debug directory.
-    pub fn codeview<M: VirtualMemory + ?Sized>(&self, memory: &M) -> Result<CodeView, Absent> {
+    pub fn codeview<M: VirtualMemory + ?Sized>(&self, memory: &M) -> Result<ImageSymbols, Absent> {
         const ENTRY: u8 = 28;
         let (rva, size) = self.directory(memory, DEBUG)?;
         let count = (size / u32::from(ENTRY)).min(MAX_DEBUG_ENTRIES);
@@ -151,7 +142,7 @@ impl ImageHeaders {
         memory: &M,
         base: VirtAddr,
         size: u32,
-    ) -> Result<CodeView, Absent> {
+    ) -> Result<ImageSymbols, Absent> {
         let mut page = [0; PAGE_BYTES];
         for offset in (0..u64::from(size.min(MAX_IMAGE))).step_by(page.len()) {
             let at = base.wrapping_add(offset);
@@ -160,7 +151,7 @@ impl ImageHeaders {
             }
             for found in positions(&page, b"RSDS") {
                 let record = codeview_at(memory, at.wrapping_add(found as u64));
-                if let Some(record) = record.ok().filter(|record| is_kernel_pdb(&record.name)) {
+                if let Some(record) = record.ok().filter(|record| is_kernel_pdb(&record.pdb_name)) {
                     return Ok(record);
                 }
             }
@@ -180,8 +171,11 @@ pub(crate) fn positions<'a>(bytes: &'a [u8], pattern: &'a [u8]) -> impl Iterator
     bytes.windows(pattern.len()).enumerate().filter(move |(_, window)| *window == pattern).map(|(at, _)| at)
 }
 
-fn codeview_at<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> Result<CodeView, Absent> {
-    let mut record = [0; 24 + 64];
+/// `MAX_PATH` of Windows.
+const MAX_PDB_PATH: usize = 260;
+
+fn codeview_at<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> Result<ImageSymbols, Absent> {
+    let mut record = [0; 24 + MAX_PDB_PATH];
     let held = memory.read(at, &mut record).map_or_else(|hole| hole.done, |()| record.len());
     let record = record.get(..held).unwrap_or_default();
     let guid = record.get(4..20).and_then(|guid| guid.first_chunk::<16>()).ok_or(Absent::Malformed)?;
@@ -189,8 +183,10 @@ fn codeview_at<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> Result<Co
     if !record.starts_with(b"RSDS") {
         return Err(Absent::Malformed);
     }
-    let name = text::ascii_until_nul(record.get(24..).unwrap_or_default());
-    Ok(CodeView { id: PdbId::from_file_order(*guid, age), name })
+    let path = text::ascii_until_nul(record.get(24..).unwrap_or_default());
+    // Drivers often keep the whole path on the machine that built them.
+    let pdb_name = path.rsplit(['\\', '/']).next().unwrap_or_default().into();
+    Ok(ImageSymbols { pdb_name, id: PdbId::from_file_order(*guid, age) })
 }
 
 /// Whether a symbol file is one of the kernel's: `ntkrnlmp.pdb`, `ntoskrnl.pdb` and their kin.

@@ -10,10 +10,11 @@ use crate::dump::header64::offsets;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::kdbg::{self, Kdbg};
+use crate::layout::source::ImageSymbols;
 use crate::memory::paging::self_map_slot;
 use crate::memory::pte::PteRules;
 use crate::memory::{PagedSpace, PhysicalImage, VirtualMemory};
-use crate::nt::image::{CodeView, ImageHeaders, is_kernel_pdb, positions};
+use crate::nt::image::{ImageHeaders, is_kernel_pdb, positions};
 use crate::nt::list::Links;
 use crate::nt::shared_data;
 use alloc::format;
@@ -30,7 +31,7 @@ pub struct Kernel {
     /// The image's headers, if they are in the dump.
     pub headers: Option<ImageHeaders>,
     /// The identity of its symbols, if it could be found.
-    pub codeview: Option<CodeView>,
+    pub symbols: Option<ImageSymbols>,
     /// The block for debuggers, if it could be read without symbols.
     pub kdbg: Option<Kdbg>,
     /// Where the block lies, readable or not.
@@ -148,9 +149,10 @@ fn kernel_in(space: PagedSpace, hints: &Hints, budget: &mut u64) -> Option<Kerne
         let found = below.and_then(headers).or_else(|| search_image(&space, budget))?;
         (found.base, Some(found))
     };
-    let codeview = headers.and_then(|headers| headers.codeview(&space).ok()).filter(|found| is_kernel_pdb(&found.name));
+    let symbols =
+        headers.and_then(|headers| headers.codeview(&space).ok()).filter(|found| is_kernel_pdb(&found.pdb_name));
     let size = headers.map_or(ASSUMED_SIZE, |headers| headers.size);
-    let codeview = codeview.or_else(|| ImageHeaders::search_codeview(&space, base, size).ok());
+    let symbols = symbols.or_else(|| ImageHeaders::search_codeview(&space, base, size).ok());
     let (kdbg, kdbg_at) = if let Some(kdbg) = kdbg {
         (Some(kdbg), hints.kdbg)
     } else {
@@ -161,7 +163,7 @@ fn kernel_in(space: PagedSpace, hints: &Hints, budget: &mut u64) -> Option<Kerne
         }
         found.map_or((None, hints.kdbg), |(at, kdbg)| (Some(kdbg), Some(at)))
     };
-    Some(Kernel { space, base, headers, codeview, kdbg, kdbg_at, incomplete })
+    Some(Kernel { space, base, headers, symbols, kdbg, kdbg_at, incomplete })
 }
 
 /// The header gives another address for the block for debuggers than that where it is.
@@ -201,7 +203,7 @@ fn image_below(space: &PagedSpace, at: VirtAddr) -> Option<VirtAddr> {
 }
 
 fn is_kernel(space: &PagedSpace, headers: &ImageHeaders) -> bool {
-    headers.codeview(space).is_ok_and(|found| is_kernel_pdb(&found.name))
+    headers.codeview(space).is_ok_and(|found| is_kernel_pdb(&found.pdb_name))
         || headers.export(space, "PsInitialSystemProcess").is_ok()
 }
 

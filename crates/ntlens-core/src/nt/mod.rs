@@ -9,6 +9,7 @@ pub mod census;
 pub mod context;
 pub mod crash;
 pub mod fields;
+mod fit;
 pub mod handle_table;
 pub mod image;
 pub mod infer;

@@ -1,10 +1,10 @@
 //! Choosing the layout for a kernel, and saying how well it fits.
 
 use crate::error::Error;
-use crate::layout::source::{LayoutSource, TableInfo};
-use crate::layout::{Layouts, PdbId, Version};
+use crate::layout::source::{Given, ImageSymbols, LayoutSource};
+use crate::layout::{Layouts, PdbId, StructDef, Version};
 use crate::nt::builds;
-use crate::nt::infer::InferredField;
+use crate::nt::infer::{Inferred, InferredField};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -39,14 +39,27 @@ impl Origin {
 /// What is known about the kernel before its layout is.
 #[derive(Clone, Debug, Default)]
 pub struct KernelMarks {
-    /// The identity of its symbols.
-    pub id: Option<PdbId>,
+    /// What the kernel's image says of its symbols.
+    pub symbols: Option<ImageSymbols>,
     /// The build, as the dump's header or the kernel itself gives it.
     pub build: Option<u32>,
     /// The revision inside the build.
     pub revision: Option<u32>,
     /// Sizes of structures, by their names.
     pub sizes: Vec<(&'static str, u64)>,
+}
+
+impl KernelMarks {
+    /// The identity of the kernel's symbols.
+    pub fn id(&self) -> Option<PdbId> {
+        self.symbols.as_ref().map(|symbols| symbols.id)
+    }
+
+    /// Whether a structure has the size that the kernel gives for it, if it gives one.
+    pub fn allow(&self, def: &StructDef) -> bool {
+        let given = self.sizes.iter().find(|(name, _)| *name == &*def.name).map(|(_, size)| *size);
+        def.size.zip(given).is_none_or(|(known, given)| u64::from(known) == given)
+    }
 }
 
 /// A layout that was chosen.
@@ -62,74 +75,83 @@ pub struct Selected {
     pub versions: Vec<Version>,
     /// What was found out from the dump itself, field by field, if the layout is inferred.
     pub inferred: Vec<InferredField>,
+    /// The revisions of which the layout is the agreement, if it is one.
+    pub(crate) revisions: Vec<Layouts>,
 }
 
-/// Chooses: the same GUID and age first; else the revisions next below and above of the same build; else what all
-/// revisions of the build agree on.
-pub fn select(source: &dyn LayoutSource, marks: &KernelMarks) -> Result<Selected, Error> {
-    let tables = source.tables();
-    let selected = |layouts, origin, versions| Selected {
-        layouts,
-        origin,
-        source: source.name().into(),
-        versions,
-        inferred: Vec::new(),
-    };
-    if let Some(index) = tables.iter().position(|table| marks.id.is_some() && table.id == marks.id) {
-        let layouts = load(source, &[index])?;
-        if let [layouts] = layouts.as_slice() {
-            return Ok(selected(layouts.clone(), Origin::Exact, of(&tables, &[index])));
-        }
+impl Selected {
+    fn one(given: Given, origin: Origin) -> Self {
+        let Given { layouts, source } = given;
+        let versions = layouts.version().into_iter().collect();
+        Self { layouts, origin, source, versions, inferred: Vec::new(), revisions: Vec::new() }
     }
+
+    /// What the dump itself tells.
+    pub(crate) fn inferred(Inferred { layouts, fields }: Inferred) -> Self {
+        let given = Given { layouts, source: "the dump itself".into() };
+        Self { inferred: fields, ..Self::one(given, Origin::Inferred) }
+    }
+}
+
+/// Chooses: what the user insists on; else the same GUID and age; else the revisions next below and above of the same
+/// build; else what all revisions of the build agree on.
+pub fn select(source: &dyn LayoutSource, marks: &KernelMarks) -> Result<Selected, Error> {
+    if let Some(given) = source.forced()? {
+        let same = given.layouts.id().is_some() && given.layouts.id() == marks.id();
+        return Ok(Selected::one(given, if same { Origin::Exact } else { Origin::Forced }));
+    }
+    if let Some(kernel) = &marks.symbols
+        && let Some(given) = source.exact(kernel)?
+    {
+        return Ok(Selected::one(given, Origin::Exact));
+    }
+    let tables = source.tables();
     let build = marks.build.map(builds::kernel_build);
-    let mut revisions: Vec<usize> = (0..tables.len())
+    let mut indexes: Vec<usize> = (0..tables.len())
         .filter(|index| tables.get(*index).is_some_and(|table| Some(table.version.build) == build))
         .collect();
-    revisions.sort_by_key(|index| tables.get(*index).map(|table| table.version));
-    if revisions.is_empty() {
+    indexes.sort_by_key(|index| tables.get(*index).map(|table| table.version));
+    if indexes.is_empty() {
         let kernel = describe(marks);
         let known = tables.len();
         let reason = format!("none of the {known} kernels in the {} layouts has its GUID or its build", source.name());
         return Err(Error::NoLayout { kernel, reason });
     }
-    let layouts = load(source, &revisions)?;
-    let candidates: Vec<(usize, Layouts)> = revisions.into_iter().zip(layouts).collect();
-    let fitting: Vec<_> = candidates.iter().filter(|(_, layouts)| sizes_fit(layouts, marks)).cloned().collect();
-    let candidates = if fitting.is_empty() { candidates } else { fitting };
-    let chosen = around(&tables, &candidates, marks.revision);
-    let indexes: Vec<usize> = chosen.iter().map(|(index, _)| *index).collect();
-    let layouts: Vec<Layouts> = chosen.into_iter().map(|(_, layouts)| layouts).collect();
-    Ok(selected(Layouts::agreement(&layouts), Origin::Build, of(&tables, &indexes)))
-}
-
-fn load(source: &dyn LayoutSource, tables: &[usize]) -> Result<Vec<Layouts>, Error> {
-    source.load(tables)
-}
-
-fn of(tables: &[TableInfo], indexes: &[usize]) -> Vec<Version> {
-    indexes.iter().filter_map(|index| tables.get(*index)).map(|table| table.version).collect()
-}
-
-/// Whether no structure of a known size has another size in these layouts.
-pub(crate) fn sizes_fit(layouts: &Layouts, marks: &KernelMarks) -> bool {
-    marks.sizes.iter().all(|(name, size)| layouts.size_of(name).map_or(true, |known| u64::from(known) == *size))
+    let mut revisions = source.load(&indexes)?;
+    for (name, size) in &marks.sizes {
+        let known = |revision: &Layouts| revision.size_of(name).ok().map(u64::from);
+        // A size that no revision has tells of this structure only that it has changed.
+        if revisions.iter().any(|revision| known(revision) == Some(*size)) {
+            revisions.retain(|revision| known(revision).is_none_or(|known| known == *size));
+        }
+    }
+    let revisions = around(revisions, marks.revision);
+    Ok(Selected {
+        layouts: Layouts::agreement_where(&revisions, &|def| marks.allow(def)),
+        origin: Origin::Build,
+        source: source.name().into(),
+        versions: revisions.iter().filter_map(Layouts::version).collect(),
+        inferred: Vec::new(),
+        revisions,
+    })
 }
 
 /// The revisions next below and above a known one; all of them for an unknown one.
-fn around(tables: &[TableInfo], candidates: &[(usize, Layouts)], revision: Option<u32>) -> Vec<(usize, Layouts)> {
-    let Some(revision) = revision else { return candidates.to_vec() };
-    let of = |candidate: &&(usize, Layouts)| tables.get(candidate.0).and_then(|table| table.version.revision);
-    let below = candidates.iter().rfind(|candidate| of(candidate).is_some_and(|r| r <= revision));
-    let above = candidates.iter().find(|candidate| of(candidate).is_some_and(|r| r >= revision));
-    let mut around: Vec<_> = below.into_iter().chain(above).cloned().collect();
-    around.dedup_by_key(|candidate| candidate.0);
-    if around.is_empty() { candidates.to_vec() } else { around }
+fn around(revisions: Vec<Layouts>, revision: Option<u32>) -> Vec<Layouts> {
+    let Some(revision) = revision else { return revisions };
+    let number = |layouts: &Layouts| layouts.version().and_then(|version| version.revision);
+    let below = revisions.iter().rposition(|layouts| number(layouts).is_some_and(|known| known <= revision));
+    let above = revisions.iter().position(|layouts| number(layouts).is_some_and(|known| known >= revision));
+    let mut around: Vec<usize> = below.into_iter().chain(above).collect();
+    around.dedup();
+    let around: Vec<_> = around.into_iter().filter_map(|index| revisions.get(index).cloned()).collect();
+    if around.is_empty() { revisions } else { around }
 }
 
 /// The kernel in words.
 pub(crate) fn describe(marks: &KernelMarks) -> String {
     let build = marks.build.map_or("unknown build".into(), |build| format!("build {build}"));
     let revision = marks.revision.map_or(String::new(), |revision| format!(".{revision}"));
-    let id = marks.id.map_or("unknown GUID".into(), |id| id.to_string());
+    let id = marks.id().map_or("unknown GUID".into(), |id| id.to_string());
     format!("{build}{revision}, {id}")
 }

@@ -20,10 +20,10 @@ use crate::nt::infer::{self, Evidence, Inferred};
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::processor::{self, Processor};
-use crate::nt::select::{KernelMarks, Origin, Selected, describe, select, sizes_fit};
+use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
-use crate::nt::{builds, shared_data};
+use crate::nt::{builds, fit, shared_data};
 use crate::text;
 use alloc::format;
 use alloc::string::String;
@@ -88,7 +88,7 @@ impl Snapshot {
             }
             Content::Physical(_) => {
                 let kernel = locate::locate(&dump, options.dtb)?;
-                open_physical(dump, kernel, source)
+                open_physical(&dump, &kernel, source)
             }
         }
     }
@@ -237,7 +237,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         [("_EPROCESS", triage.sizes.eprocess), ("_ETHREAD", triage.sizes.ethread), ("_KPRCB", triage.sizes.kprcb)];
     let copies: Vec<_> = copies.into_iter().filter_map(|(name, size)| Some((name, size?))).collect();
     let marks = KernelMarks {
-        id: None,
+        symbols: None,
         build: lab_build.or(dump.header.as_ref().and_then(|header| header.build)),
         revision: revision.flatten(),
         sizes: if copies.is_empty() { sizes(kdbg.as_ref()) } else { copies },
@@ -297,25 +297,56 @@ fn pid_of_thread(inner: &Inner, triage: &Triage, process: VirtAddr) -> Result<u6
 /// Ids are handles of a table of at most 2^26 entries.
 const MAX_PID: u64 = 1 << 28;
 
-fn open_physical(dump: Dump, kernel: Kernel, source: &dyn LayoutSource) -> Result<Snapshot, Error> {
+fn open_physical(dump: &Dump, kernel: &Kernel, source: &dyn LayoutSource) -> Result<Snapshot, Error> {
     let lab = build_lab(&kernel.space, kernel.kdbg.as_ref()).ok();
     let (lab_build, revision) = lab.as_deref().and_then(builds::parse_build_lab).unzip();
     let header_build = dump.header.as_ref().and_then(|header| header.build);
     let build =
         lab_build.or_else(|| shared_data::version(&kernel.space).and_then(|found| found.build)).or(header_build);
-    let id = kernel.codeview.as_ref().map(|codeview| codeview.id);
     let sizes = sizes(kernel.kdbg.as_ref());
-    let marks = KernelMarks { id, build, revision: revision.flatten(), sizes };
-    let chosen = select(source, &marks).and_then(|selected| assemble(&dump, &kernel, &marks, selected));
+    let symbols = kernel.symbols.clone();
+    let marks = KernelMarks { symbols, build, revision: revision.flatten(), sizes };
+    let chosen = select(source, &marks).and_then(|selected| {
+        let snapshot = assemble(dump, kernel, &marks, selected)?;
+        if snapshot.selected().origin == Origin::Build { refit(snapshot, kernel, &marks, source) } else { Ok(snapshot) }
+    });
     chosen.or_else(|why| {
         let no_layout = matches!(why, Error::NoLayout { .. });
-        let selected = if no_layout { inferred(&dump, &kernel, build, source) } else { None };
-        selected.map_or(Err(why), |selected| assemble(&dump, &kernel, &marks, selected))
+        let selected = if no_layout { inferred(dump, kernel, build, source) } else { None };
+        selected.map_or(Err(why), |found| assemble(dump, kernel, &marks, Selected::inferred(found)))
     })
 }
 
+const EPROCESS: &str = "_EPROCESS";
+
+/// The same kernel without those definitions of other revisions that do not fit it.
+fn refit(
+    snapshot: Snapshot,
+    kernel: &Kernel,
+    marks: &KernelMarks,
+    source: &dyn LayoutSource,
+) -> Result<Snapshot, Error> {
+    let found = inferred(snapshot.dump(), kernel, marks.build, source);
+    let anchors = found.as_ref().map_or(&[][..], |found| &found.fields);
+    let selected = snapshot.selected();
+    let fit = fit::judge(&snapshot, &selected.revisions, marks, anchors);
+    if fit.layouts.is_none() && fit.incomplete.is_empty() {
+        return Ok(snapshot);
+    }
+    let layouts = fit.layouts.unwrap_or_else(|| selected.layouts.clone());
+    let told = found.as_ref().and_then(|found| found.layouts.structure(EPROCESS));
+    let layouts = match told.filter(|_| layouts.structure(EPROCESS).is_none()) {
+        Some(told) => layouts.with_some_fields(fit::between_anchors(EPROCESS, &selected.revisions, told, anchors)),
+        None => layouts,
+    };
+    let selected = Selected { layouts, ..selected.clone() };
+    let mut dump = snapshot.dump().clone();
+    dump.incomplete.extend(fit.incomplete);
+    assemble(&dump, kernel, marks, selected)
+}
+
 /// The layout that the dump itself tells.
-fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>, source: &dyn LayoutSource) -> Option<Selected> {
+fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>, source: &dyn LayoutSource) -> Option<Inferred> {
     let header = dump.header.as_ref();
     let evidence = Evidence {
         space: &kernel.space,
@@ -327,15 +358,13 @@ fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>, source: &dyn Layou
         system_time: header.and_then(|header| header.system_time),
         build,
     };
-    let Inferred { layouts, fields } = infer::infer(&evidence, source)?;
-    let name = "the dump itself".into();
-    Some(Selected { layouts, origin: Origin::Inferred, source: name, versions: Vec::new(), inferred: fields })
+    infer::infer(&evidence, source)
 }
 
 /// The kernel with a layout, if the layout fits it.
 fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selected) -> Result<Snapshot, Error> {
     let Kernel { space, base, headers, kdbg, kdbg_at, mut incomplete, .. } = kernel.clone();
-    let (id, build) = (marks.id, marks.build);
+    let (id, build) = (marks.id(), marks.build);
     let layouts = &selected.layouts;
     let decoded = if kdbg.is_none() { decode_kdbg(&space, base, layouts, kdbg_at) } else { None };
     let wrong_kdbg = kdbg_at.filter(|at| kdbg.is_none() && decoded.as_ref().is_none_or(|(found, _)| found != at));
@@ -554,7 +583,7 @@ fn check(inner: &Inner, marks: &KernelMarks) -> Result<(), Error> {
     let Some(mut best) = wrong.into_iter().min_by_key(Vec::len) else { return Ok(()) };
     // Other revisions may differ; symbols of exactly this kernel may not.
     if inner.selected.origin == Origin::Exact {
-        if !sizes_fit(&inner.selected.layouts, marks) {
+        if !inner.selected.layouts.structures().all(|def| marks.allow(def)) {
             best.push("KDBG gives other sizes of structures".into());
         }
         let build = inner.selected.layouts.version().map(|version| version.build);

@@ -1,0 +1,362 @@
+//! Whether what other revisions of a build say of a structure fits the kernel at hand.
+//!
+//! Windows moves fields inside one build too. Where the symbols of exactly this kernel are missing, each structure that is
+//! known to move is held against the dump: against the pool block that an instance of it fills, the lists that must close,
+//! the pointers that must lead to a certain kind of object, and the fields that the dump itself gives away. A definition
+//! that fails has no say; a structure of which every definition fails is not read.
+
+use crate::absent::Absent;
+use crate::address::VirtAddr;
+use crate::incomplete::Incomplete;
+use crate::layout::field::{Bits, Embedded, Field};
+use crate::layout::view::StructView;
+use crate::layout::{FieldDef, Layouts, StructDef};
+use crate::memory::VirtualMemory;
+use crate::nt::infer::InferredField;
+use crate::nt::list::{Links, MAX_MEMBERS};
+use crate::nt::process::PROCESS_OBJECT;
+use crate::nt::select::KernelMarks;
+use crate::nt::snapshot::Snapshot;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A structure that is known to move inside a build: its name, and what about an instance in the dump speaks against a
+/// definition of it.
+type Judge = (&'static str, fn(&Seen<'_>, &Trial) -> Option<String>);
+
+const JUDGES: &[Judge] = &[
+    ("_EPROCESS", process),
+    ("_ETHREAD", thread),
+    ("_KPRCB", processor),
+    ("_EJOB", job),
+    ("_ESERVERSILO_GLOBALS", silo_globals),
+];
+
+/// Instances of one structure that are looked at.
+const MAX_INSTANCES: usize = 64;
+
+crate::fields! {
+    /// Fields of `_EPROCESS` that lead to other structures.
+    struct EprocessFields of "_EPROCESS" {
+        job: Field<VirtAddr> = "Job",
+        job_links: Field<Embedded> = "JobLinks",
+        unique_process_id: Field<u64> = "UniqueProcessId",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_ETHREAD` by which a thread is known.
+    struct EthreadFields of "_ETHREAD" {
+        object_type: Field<u8> = "Tcb.Header.Type",
+        process: Field<VirtAddr> = "Tcb.Process",
+        unique_process: Field<u64> = "Cid.UniqueProcess",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_EJOB` by which a job is known.
+    struct EjobFields of "_EJOB" {
+        process_list_head: Field<Embedded> = "ProcessListHead",
+        job_id: Field<u32> = "JobId",
+        parent_job: Field<VirtAddr> = "ParentJob",
+        server_silo_globals: Field<VirtAddr> = "ServerSiloGlobals",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_OBJECT_HEADER`.
+    struct ObjectHeaderFields of "_OBJECT_HEADER" {
+        info_mask: Field<u8> = "InfoMask",
+        body: Field<Embedded> = "Body",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_POOL_HEADER`.
+    struct PoolHeaderFields of "_POOL_HEADER" {
+        block_size: Bits = "BlockSize",
+        pool_tag: Field<u32> = "PoolTag",
+    }
+}
+
+/// Optional headers before an object's header, by their bits in `InfoMask`.
+const OPTIONAL_HEADERS: [&str; 7] = [
+    "_OBJECT_HEADER_CREATOR_INFO",
+    "_OBJECT_HEADER_NAME_INFO",
+    "_OBJECT_HEADER_HANDLE_INFO",
+    "_OBJECT_HEADER_QUOTA_INFO",
+    "_OBJECT_HEADER_PROCESS_INFO",
+    "_OBJECT_HEADER_AUDIT_INFO",
+    "_OBJECT_HEADER_EXTENDED_INFO",
+];
+
+/// `ThreadObject` of `_KOBJECTS`.
+const THREAD_OBJECT: u8 = 6;
+
+/// What of the dump the definitions are held against.
+struct Seen<'s> {
+    snapshot: &'s Snapshot,
+    anchors: &'s [InferredField],
+    processes: Vec<VirtAddr>,
+}
+
+/// A definition on trial: the layouts as they would be with it.
+struct Trial {
+    layouts: Layouts,
+    size: Option<u32>,
+}
+
+/// What of other revisions fits a kernel.
+pub(crate) struct Fit {
+    /// The layouts without the definitions that do not fit; `None` if all of them do.
+    pub(crate) layouts: Option<Layouts>,
+    /// The structures of which no definition fits.
+    pub(crate) incomplete: Vec<Incomplete>,
+}
+
+/// Holds the revisions that a snapshot's layouts are the agreement of against its dump. `anchors` are places of fields that
+/// the dump itself gave away.
+pub(crate) fn judge(snapshot: &Snapshot, revisions: &[Layouts], marks: &KernelMarks, anchors: &[InferredField]) -> Fit {
+    let processes = snapshot.processes().processes;
+    let processes = processes.iter().map(super::Process::eprocess).take(MAX_INSTANCES).collect();
+    let seen = Seen { snapshot, anchors, processes };
+    let mut misfits: Vec<StructDef> = Vec::new();
+    let mut incomplete = Vec::new();
+    for (structure, judge) in JUDGES {
+        let known: BTreeSet<&StructDef> = revisions.iter().filter_map(|all| all.structure(structure)).collect();
+        let mut reasons = Vec::new();
+        for def in &known {
+            if !marks.allow(def) {
+                reasons.push("the kernel gives another size".into());
+                continue;
+            }
+            let trial = Trial { layouts: snapshot.layouts().with_structure((*def).clone()), size: def.size };
+            if let Some(why) = judge(&seen, &trial) {
+                misfits.push((*def).clone());
+                reasons.push(why);
+            }
+        }
+        if let Some(why) = reasons.pop().filter(|_| reasons.len() + 1 == known.len()) {
+            let what = format!("{structure} is not as in the known revisions of this build: {why}");
+            incomplete.push(Incomplete::new(what, "layout", Absent::SymbolsNeeded));
+        }
+    }
+    let fits = |def: &StructDef| marks.allow(def) && !misfits.contains(def);
+    let layouts = (!misfits.is_empty()).then(|| Layouts::agreement_where(revisions, &fits));
+    Fit { layouts, incomplete }
+}
+
+/// What is left of a structure that has changed in ways not known: the fields that the dump gave away, and those of the
+/// best known definition that lie between two of them which have not moved.
+pub(crate) fn between_anchors(
+    structure: &str,
+    revisions: &[Layouts],
+    found: &StructDef,
+    anchors: &[InferredField],
+) -> StructDef {
+    let moved = |revision: &Layouts| -> Vec<(u32, bool)> {
+        let anchors = anchors.iter().filter(|anchor| anchor.structure == structure);
+        let known = anchors.filter_map(|anchor| {
+            let known = revision.place(structure, anchor.field).ok()?.offset;
+            Some((known, known != anchor.offset))
+        });
+        let mut known: Vec<_> = known.collect();
+        known.sort_unstable();
+        known
+    };
+    let best = revisions.iter().filter(|revision| revision.structure(structure).is_some());
+    let best = best.min_by_key(|revision| moved(revision).iter().filter(|(_, moved)| *moved).count());
+    let Some((best, def)) = best.and_then(|best| Some((best, best.structure(structure)?))) else {
+        return found.clone();
+    };
+    let anchors = moved(best);
+    let unmoved = |field: &&FieldDef| {
+        let after = anchors.partition_point(|(anchor, _)| *anchor <= field.offset);
+        let stands = |anchor: Option<&(u32, bool)>| anchor.is_some_and(|(_, moved)| !moved);
+        stands(after.checked_sub(1).and_then(|before| anchors.get(before))) && stands(anchors.get(after))
+    };
+    let told = |field: &&FieldDef| !found.fields.iter().any(|told| told.name == field.name);
+    let between = def.fields.iter().filter(told).filter(unmoved).cloned();
+    StructDef { fields: found.fields.iter().cloned().chain(between).collect(), ..found.clone() }
+}
+
+/// A process must have its fields where the dump shows them.
+fn process(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
+    seen.anchors.iter().filter(|anchor| anchor.structure == "_EPROCESS").find_map(|anchor| {
+        let known = trial.layouts.place(anchor.structure, anchor.field).ok()?.offset;
+        let why = format!("{} lies at {:#x}, not at {known:#x}", anchor.field, anchor.offset);
+        (known != anchor.offset).then_some(why)
+    })
+}
+
+/// A running thread must be a thread object, and of the process that it names.
+fn thread(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
+    let fields = EthreadFields::resolve(&trial.layouts);
+    let eprocess = EprocessFields::resolve(seen.snapshot.layouts());
+    let processors = seen.snapshot.processors();
+    let threads = processors.iter().filter_map(|processor| Some(processor.current_thread().ok()?.ethread()));
+    threads.take(MAX_INSTANCES).find_map(|at| {
+        let view = StructView::read(seen.snapshot.space(), at, fields.extent);
+        if view.get(&fields.object_type).is_ok_and(|kind| kind != THREAD_OBJECT) {
+            return Some(format!("{at} is no thread"));
+        }
+        let process = view.get(&fields.process).ok()?;
+        let pid = seen.view(process, eprocess.extent).get(&eprocess.unique_process_id).ok()?;
+        let told = view.get(&fields.unique_process).ok()?;
+        (told != pid).then(|| format!("the thread at {at} names process {told}, its process is {pid}"))
+    })
+}
+
+/// A processor's control block must know its number, and run threads.
+fn processor(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
+    let layouts = &trial.layouts;
+    let place = |field| layouts.place("_KPRCB", field).map(|place| u64::from(place.offset));
+    let memory = seen.snapshot.space();
+    seen.snapshot.processors().iter().zip(0_u32..).take(MAX_INSTANCES).find_map(|(processor, index)| {
+        let at = processor.prcb().ok()?;
+        let read = |field| memory.read_u32(at.wrapping_add(place(field).ok()?)).ok();
+        if let Some(number) = read("Number").filter(|number| *number != index) {
+            return Some(format!("the processor at {at} has number {number:#x}, not {index}"));
+        }
+        ["CurrentThread", "IdleThread"].into_iter().find_map(|field| {
+            let thread = memory.read_pointer(at.wrapping_add(place(field).ok()?)).ok()?;
+            let is_thread = match seen.dispatcher_type(thread) {
+                Ok(kind) => kind == THREAD_OBJECT,
+                Err(why) => why != Absent::Malformed,
+            };
+            (!is_thread).then(|| format!("{field} of the processor at {at} leads to no thread"))
+        })
+    })
+}
+
+/// A job must fill its pool block, its list must close over processes that are in it, and it must have a number of its own.
+fn job(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
+    let fields = EjobFields::resolve(&trial.layouts);
+    let mut numbers = BTreeSet::new();
+    seen.jobs().into_iter().find_map(|(job, members)| {
+        if let Some(why) = Seen::misfills(seen.object_block(job, *b"Job "), trial.size) {
+            return Some(format!("the job at {job} {why}"));
+        }
+        let view = seen.view(job, fields.extent);
+        let head = view.address_of(&fields.process_list_head).ok()?;
+        match seen.ring(head) {
+            Ok(found) if found.is_empty() || found.iter().any(|link| members.contains(link)) => {}
+            Err(why) if why != Absent::Malformed => {}
+            _ => return Some(format!("the list of processes of the job at {job} is none")),
+        }
+        if let Ok(number) = view.get(&fields.job_id)
+            && (number == 0 || !numbers.insert(number))
+        {
+            return Some(format!("the number {number} of the job at {job} is not its own"));
+        }
+        let globals = view.get(&fields.server_silo_globals).unwrap_or(VirtAddr(0));
+        if !globals.is_null() && !globals.is_kernel() {
+            return Some(format!("ServerSiloGlobals of the job at {job} is {globals}"));
+        }
+        let parent = view.get(&fields.parent_job).ok().filter(|parent| !parent.is_null())?;
+        let parent_head = seen.view(parent, fields.extent).address_of(&fields.process_list_head).ok()?;
+        let is_job = parent.is_kernel() && seen.ring(parent_head) != Err(Absent::Malformed);
+        (!is_job).then(|| format!("ParentJob of the job at {job} leads to no job"))
+    })
+}
+
+/// The globals of a server silo must fill their pool block.
+fn silo_globals(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
+    let fields = EjobFields::resolve(seen.snapshot.layouts());
+    seen.jobs().into_iter().find_map(|(job, _)| {
+        let globals = seen.view(job, fields.extent).get(&fields.server_silo_globals).ok()?;
+        let why = Seen::misfills(seen.block(globals, 0, *b"PsSg"), trial.size)?;
+        Some(format!("the globals at {globals} of the silo at {job} {why}"))
+    })
+}
+
+impl Seen<'_> {
+    fn view(&self, at: VirtAddr, extent: u32) -> StructView {
+        StructView::read(self.snapshot.space(), at, extent)
+    }
+
+    /// `DISPATCHER_HEADER.Type`, the first byte of processes and threads.
+    fn dispatcher_type(&self, at: VirtAddr) -> Result<u8, Absent> {
+        if at.is_kernel() {
+            self.snapshot.space().read_u32(at).map(|word| word.to_le_bytes()[0])
+        } else {
+            Err(Absent::Malformed)
+        }
+    }
+
+    /// The jobs that processes are in, each with the links of its processes.
+    fn jobs(&self) -> Vec<(VirtAddr, BTreeSet<VirtAddr>)> {
+        let fields = EprocessFields::resolve(self.snapshot.layouts());
+        let mut jobs: Vec<(VirtAddr, BTreeSet<VirtAddr>)> = Vec::new();
+        for process in &self.processes {
+            let view = self.view(*process, fields.extent);
+            let (Ok(job), Ok(links)) = (view.get(&fields.job), view.address_of(&fields.job_links)) else { continue };
+            if !job.is_kernel() || view.at.is_null() || self.dispatcher_type(*process) != Ok(PROCESS_OBJECT) {
+                continue;
+            }
+            match jobs.iter_mut().find(|(known, _)| *known == job) {
+                Some((_, members)) => _ = members.insert(links),
+                None => jobs.push((job, BTreeSet::from([links]))),
+            }
+        }
+        jobs
+    }
+
+    /// The links of a list up to its head; malformed if it does not close.
+    fn ring(&self, head: VirtAddr) -> Result<BTreeSet<VirtAddr>, Absent> {
+        let memory = self.snapshot.space();
+        let mut found = BTreeSet::new();
+        let (mut at, mut before) = (Links::read(memory, head)?.flink, head);
+        while at != head {
+            if !at.is_kernel() || found.len() >= MAX_MEMBERS || !found.insert(at) {
+                return Err(Absent::Malformed);
+            }
+            let links = Links::read(memory, at)?;
+            if links.blink != before {
+                return Err(Absent::Malformed);
+            }
+            (before, at) = (at, links.flink);
+        }
+        if Links::read(memory, head)?.blink == before { Ok(found) } else { Err(Absent::Malformed) }
+    }
+
+    /// Bytes that the pool block of an object leaves for its body.
+    fn object_block(&self, body: VirtAddr, tag: [u8; 4]) -> Result<u64, Absent> {
+        let layouts = self.snapshot.layouts();
+        let fields = ObjectHeaderFields::resolve(layouts);
+        let header = body.wrapping_sub(fields.body?.offset.into());
+        let mask = self.view(header, fields.extent).get(&fields.info_mask)?;
+        let mut before = u64::from(fields.body?.offset);
+        for (bit, name) in OPTIONAL_HEADERS.iter().enumerate() {
+            if mask >> bit & 1 == 1 {
+                before += u64::from(layouts.size_of(name)?);
+            }
+        }
+        self.block(body, before, tag)
+    }
+
+    /// Bytes that a pool block leaves from an address on, `before` bytes behind the block's header.
+    fn block(&self, at: VirtAddr, before: u64, tag: [u8; 4]) -> Result<u64, Absent> {
+        /// Bytes of `_POOL_HEADER`, and the unit of its sizes, in every x64 Windows.
+        const HEADER: u64 = 16;
+        let fields = PoolHeaderFields::resolve(self.snapshot.layouts());
+        let view = self.view(at.wrapping_sub(before + HEADER), fields.extent);
+        // Memory of another owner tells nothing of this structure.
+        if view.get(&fields.pool_tag)? != u32::from_le_bytes(tag) {
+            return Err(Absent::NotApplicable);
+        }
+        let size = view.bits(&fields.block_size)? * HEADER;
+        size.checked_sub(before + HEADER).filter(|left| *left > 0).ok_or(Absent::NotApplicable)
+    }
+
+    /// Why a structure of a size cannot be what a block was made for.
+    fn misfills(block: Result<u64, Absent>, size: Option<u32>) -> Option<String> {
+        /// Sizes of blocks are rounded up to this.
+        const GRANULE: u64 = 16;
+        let (left, size) = (block.ok()?, u64::from(size?));
+        let fits = (size..size + GRANULE).contains(&left);
+        (!fits).then(|| format!("has {left:#x} bytes in its pool block, not {size:#x}"))
+    }
+}

@@ -122,13 +122,14 @@ pub(crate) fn judge(snapshot: &Snapshot, revisions: &[Layouts], marks: &KernelMa
     let processes = snapshot.processes().processes;
     let processes = processes.iter().map(super::Process::eprocess).take(MAX_INSTANCES).collect();
     let seen = Seen { snapshot, anchors, processes };
+    let allow = marks.allow(revisions);
     let mut misfits: Vec<StructDef> = Vec::new();
     let mut incomplete = Vec::new();
     for (structure, judge) in JUDGES {
         let known: BTreeSet<&StructDef> = revisions.iter().filter_map(|all| all.structure(structure)).collect();
         let mut reasons = Vec::new();
         for def in &known {
-            if !marks.allow(def) {
+            if !allow(def) {
                 reasons.push("the kernel gives another size".into());
                 continue;
             }
@@ -143,7 +144,7 @@ pub(crate) fn judge(snapshot: &Snapshot, revisions: &[Layouts], marks: &KernelMa
             incomplete.push(Incomplete::new(what, "layout", Absent::SymbolsNeeded));
         }
     }
-    let fits = |def: &StructDef| marks.allow(def) && !misfits.contains(def);
+    let fits = |def: &StructDef| allow(def) && !misfits.contains(def);
     let layouts = (!misfits.is_empty()).then(|| Layouts::agreement_where(revisions, &fits));
     Fit { layouts, incomplete }
 }

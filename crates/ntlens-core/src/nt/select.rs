@@ -47,6 +47,8 @@ pub struct KernelMarks {
     pub revision: Option<u32>,
     /// Sizes of structures, by their names.
     pub sizes: Vec<(&'static str, u64)>,
+    /// Whether the sizes are those of copies, which may be cut: they prefer a revision and refuse none.
+    pub of_copies: bool,
 }
 
 impl KernelMarks {
@@ -56,9 +58,21 @@ impl KernelMarks {
     }
 
     /// Whether a structure has the size that the kernel gives for it, if it gives one.
-    pub fn allow(&self, def: &StructDef) -> bool {
+    pub fn agree(&self, def: &StructDef) -> bool {
         let given = self.sizes.iter().find(|(name, _)| *name == &*def.name).map(|(_, size)| *size);
         def.size.zip(given).is_none_or(|(known, given)| u64::from(known) == given)
+    }
+
+    /// Which definitions of other revisions the sizes that the kernel gives allow. A size between those of two revisions
+    /// allows what both agree on.
+    pub(crate) fn allow<'a>(&'a self, revisions: &[Layouts]) -> impl Fn(&StructDef) -> bool + use<'a> {
+        let between = |(name, given): &&(&'static str, u64)| {
+            let sizes = || revisions.iter().filter_map(|revision| revision.size_of(name).ok().map(u64::from));
+            sizes().all(|size| size != *given) && sizes().any(|size| size < *given) && sizes().any(|size| size > *given)
+        };
+        let any = self.of_copies;
+        let between: Vec<&str> = self.sizes.iter().filter(between).map(|(name, _)| *name).collect();
+        move |def| any || between.contains(&&*def.name) || self.agree(def)
     }
 }
 
@@ -127,7 +141,7 @@ pub fn select(source: &dyn LayoutSource, marks: &KernelMarks) -> Result<Selected
     }
     let revisions = around(revisions, marks.revision);
     Ok(Selected {
-        layouts: Layouts::agreement_where(&revisions, &|def| marks.allow(def)),
+        layouts: Layouts::agreement_where(&revisions, &marks.allow(&revisions)),
         origin: Origin::Build,
         source: source.name().into(),
         versions: revisions.iter().filter_map(Layouts::version).collect(),

@@ -241,6 +241,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         build: lab_build.or(dump.header.as_ref().and_then(|header| header.build)),
         revision: revision.flatten(),
         sizes: if copies.is_empty() { sizes(kdbg.as_ref()) } else { copies },
+        of_copies: true,
     };
     let selected = select(source, &marks)?;
     let fields = Fields::resolve(&selected.layouts);
@@ -305,7 +306,7 @@ fn open_physical(dump: &Dump, kernel: &Kernel, source: &dyn LayoutSource) -> Res
         lab_build.or_else(|| shared_data::version(&kernel.space).and_then(|found| found.build)).or(header_build);
     let sizes = sizes(kernel.kdbg.as_ref());
     let symbols = kernel.symbols.clone();
-    let marks = KernelMarks { symbols, build, revision: revision.flatten(), sizes };
+    let marks = KernelMarks { symbols, build, revision: revision.flatten(), sizes, of_copies: false };
     let chosen = select(source, &marks).and_then(|selected| {
         let snapshot = assemble(dump, kernel, &marks, selected)?;
         if snapshot.selected().origin == Origin::Build { refit(snapshot, kernel, &marks, source) } else { Ok(snapshot) }
@@ -583,7 +584,7 @@ fn check(inner: &Inner, marks: &KernelMarks) -> Result<(), Error> {
     let Some(mut best) = wrong.into_iter().min_by_key(Vec::len) else { return Ok(()) };
     // Other revisions may differ; symbols of exactly this kernel may not.
     if inner.selected.origin == Origin::Exact {
-        if !inner.selected.layouts.structures().all(|def| marks.allow(def)) {
+        if !inner.selected.layouts.structures().all(|def| marks.agree(def)) {
             best.push("KDBG gives other sizes of structures".into());
         }
         let build = inner.selected.layouts.version().map(|version| version.build);

@@ -1,6 +1,8 @@
-//! Text from memory: decoded losslessly where it can be, with U+FFFD where it cannot.
+//! Text from memory: decoded losslessly where it can be, with U+FFFD where it cannot. It is hostile: what it could do to the
+//! reader of an output is made visible here.
 
 use alloc::string::String;
+use core::fmt::Write;
 
 /// UTF-16, little endian. An odd last byte is left out.
 pub fn utf16(bytes: &[u8]) -> String {
@@ -22,9 +24,38 @@ pub fn ascii_until_nul(bytes: &[u8]) -> String {
     text.map(|byte| if byte.is_ascii() { char::from(*byte) } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
+/// Makes control characters, bidirectional overrides and other invisible steering visible as `\u{..}`: what remains cannot
+/// move a cursor, break a line or show text in another order than it is stored.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        if steers(char) {
+            // Writing to a string does not fail.
+            let _ = write!(shown, "\\u{{{:x}}}", u32::from(char));
+        } else {
+            shown.push(char);
+        }
+    }
+    shown
+}
+
+/// Whether a character has an effect instead of a shape.
+fn steers(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_steers_is_shown() {
+        assert_eq!(visible("a\x1b[31mb\r\nc\u{202e}d"), "a\\u{1b}[31mb\\u{d}\\u{a}c\\u{202e}d");
+        assert_eq!(visible("żółw 日本.exe"), "żółw 日本.exe");
+    }
 
     #[test]
     fn text_is_decoded_as_far_as_it_goes() {

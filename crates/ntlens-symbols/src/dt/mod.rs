@@ -13,10 +13,18 @@
 //! # Ok::<(), ntlens_symbols::PackError>(())
 //! ```
 
-use alloc::string::String;
+mod diff;
+mod pattern;
+mod value;
+
 use alloc::vec::Vec;
 use core::fmt;
+pub use diff::{Change, Diff};
+use ntlens_core::address::VirtAddr;
 use ntlens_core::layout::{EnumDef, FieldDef, Layouts, StructDef, Type};
+use ntlens_core::memory::VirtualMemory;
+pub use pattern::Pattern;
+use value::ValueText;
 
 /// Structures inside one another, whatever depth is asked for.
 const MAX_DEPTH: usize = 16;
@@ -62,62 +70,27 @@ fn without_module(name: &str) -> &str {
     name.split_once('!').map_or(name, |(_, name)| name)
 }
 
-/// A name with wildcards: `*` stands for any characters, `?` for one. It must match all of a name; case does not matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// Takes a text as a pattern; any text is one.
-    pub fn new(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    /// Whether a name matches.
-    pub fn matches(&self, name: &str) -> bool {
-        // The last star may take one more character whenever the rest does not fit: no recursion, and never worse than
-        // the product of both lengths.
-        let (mut pattern, mut rest) = (self.0.chars(), name.chars());
-        let mut retry = None;
-        loop {
-            let before = pattern.clone();
-            let matched = match (pattern.next(), rest.clone().next()) {
-                (None, None) => return true,
-                (Some('*'), _) => {
-                    retry = Some((before, rest.clone()));
-                    continue;
-                }
-                (Some('?'), Some(_)) => true,
-                (Some(wanted), Some(found)) => wanted.eq_ignore_ascii_case(&found),
-                _ => false,
-            };
-            if matched {
-                rest.next();
-                continue;
-            }
-            let Some((star, start)) = &mut retry else { return false };
-            if start.next().is_none() {
-                return false;
-            }
-            pattern = star.clone();
-            pattern.next();
-            rest = start.clone();
-        }
-    }
-}
-
 /// A type's fields or constants, one line each.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Dt<'l> {
     layouts: &'l Layouts,
     found: Found<'l>,
     only: Option<Pattern>,
     depth: usize,
+    instance: Option<(&'l dyn VirtualMemory, VirtAddr)>,
+}
+
+impl fmt::Debug for Dt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = self.instance.map(|(_, at)| at);
+        f.debug_struct("Dt").field("found", &self.found.name()).field("at", &at).finish_non_exhaustive()
+    }
 }
 
 impl<'l> Dt<'l> {
     /// Prints all fields, and nothing of what they hold.
     pub fn new(layouts: &'l Layouts, found: Found<'l>) -> Self {
-        Self { layouts, found, only: None, depth: 0 }
+        Self { layouts, found, only: None, depth: 0, instance: None }
     }
 
     /// Prints only the fields whose names match.
@@ -130,6 +103,12 @@ impl<'l> Dt<'l> {
     #[must_use]
     pub fn depth(self, depth: usize) -> Self {
         Self { depth: depth.min(MAX_DEPTH), ..self }
+    }
+
+    /// Prints what the fields of the instance at an address hold, instead of their types.
+    #[must_use]
+    pub fn at(self, memory: &'l dyn VirtualMemory, at: VirtAddr) -> Self {
+        Self { instance: Some((memory, at)), ..self }
     }
 
     /// The fields that will be printed.
@@ -145,8 +124,16 @@ impl<'l> Dt<'l> {
         self.only.as_ref().is_none_or(|pattern| pattern.matches(name))
     }
 
-    fn write_field(&self, f: &mut fmt::Formatter<'_>, field: &FieldDef, level: usize) -> fmt::Result {
-        writeln!(f, "{:indent$}{}", "", Line(field), indent = 3 * (level + 1))?;
+    fn write_field(&self, f: &mut fmt::Formatter<'_>, field: &FieldDef, level: usize, outer: u64) -> fmt::Result {
+        let indent = 3 * (level + 1);
+        let here = outer.wrapping_add(field.offset.into());
+        match self.instance {
+            None => writeln!(f, "{:indent$}{}", "", Line(field))?,
+            Some((memory, at)) => {
+                let value = ValueText { layouts: self.layouts, ty: &field.ty, memory, at: at.wrapping_add(here) };
+                writeln!(f, "{:indent$}{} {value}", "", Head(field))?;
+            }
+        }
         if level < self.depth {
             let inner = match &field.ty {
                 Type::Struct(name) => self.layouts.structure(name),
@@ -154,7 +141,7 @@ impl<'l> Dt<'l> {
                 _ => None,
             };
             for field in inner.map_or(&[][..], |def| &def.fields) {
-                self.write_field(f, field, level + 1)?;
+                self.write_field(f, field, level + 1, here)?;
             }
         }
         Ok(())
@@ -169,7 +156,7 @@ impl fmt::Display for Dt<'_> {
             }
         }
         for field in self.fields() {
-            self.write_field(f, field, 0)?;
+            self.write_field(f, field, 0, 0)?;
         }
         Ok(())
     }
@@ -181,7 +168,16 @@ pub struct Line<'l>(pub &'l FieldDef);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+0x{:03x} {:<16} : {}", self.0.offset, self.0.name, TypeText(&self.0.ty))
+        write!(f, "{} {}", Head(self.0), TypeText(&self.0.ty))
+    }
+}
+
+/// The start of a field's line: `+0x6fc SystemProcess    :`.
+struct Head<'l>(&'l FieldDef);
+
+impl fmt::Display for Head<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+0x{:03x} {:<16} :", self.0.offset, self.0.name)
     }
 }
 
@@ -239,8 +235,7 @@ fn base_text(name: &str) -> &str {
 mod tests {
     use super::*;
     use crate::Pack;
-    use alloc::string::ToString;
-    use proptest::prelude::*;
+    use alloc::string::{String, ToString};
 
     fn layouts() -> Layouts {
         let pack = Pack::embedded().unwrap();
@@ -301,42 +296,5 @@ mod tests {
         let names: Vec<_> = find_all(&layouts, "nt!_handle_table*").iter().map(Found::name).collect();
         assert!(names.contains(&"_HANDLE_TABLE") && names.contains(&"_HANDLE_TABLE_ENTRY"), "{names:?}");
         assert!(find(&layouts, "nt!_no_such_type").is_none());
-    }
-
-    #[test]
-    fn wildcards() {
-        let matches = |pattern, name| Pattern::new(pattern).matches(name);
-        for (pattern, name) in [("", ""), ("*", ""), ("a*b*c", "aXbYbZc"), ("?b", "ab"), ("*b", "abb"), ("A", "a")] {
-            assert!(matches(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [("", "a"), ("?", ""), ("a*b", "abc"), ("system*", "UserSystem"), ("a?", "a")] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
-        }
-    }
-
-    /// The same by plain recursion.
-    fn matches_plainly(pattern: &[u8], name: &[u8]) -> bool {
-        match (pattern, name) {
-            ([], []) => true,
-            ([b'*', rest @ ..], _) => {
-                matches_plainly(rest, name)
-                    || name.split_first().is_some_and(|(_, name)| matches_plainly(pattern, name))
-            }
-            ([b'?', rest @ ..], [_, name @ ..]) => matches_plainly(rest, name),
-            ([one, rest @ ..], [other, name @ ..]) => one.eq_ignore_ascii_case(other) && matches_plainly(rest, name),
-            _ => false,
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
-
-        #[test]
-        fn matching_is_what_recursion_says(pattern in "[abA?*]{0,8}", name in "[abB]{0,10}") {
-            prop_assert_eq!(
-                Pattern::new(&pattern).matches(&name),
-                matches_plainly(pattern.as_bytes(), name.as_bytes())
-            );
-        }
     }
 }

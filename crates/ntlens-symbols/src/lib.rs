@@ -25,9 +25,13 @@ pub mod error;
 #[cfg(feature = "std")]
 pub mod file;
 pub mod pack;
+#[cfg(feature = "std")]
+pub mod path;
 pub mod table;
 
 #[cfg(feature = "std")]
 pub use error::SymbolError;
 pub use pack::{EMBEDDED, Pack, PackError, Source, TableInfo};
+#[cfg(feature = "std")]
+pub use path::SymbolPath;
 pub use table::SymbolTable;

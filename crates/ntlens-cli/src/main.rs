@@ -1,6 +1,9 @@
 //! The `ntlens` command. Each command is a file of [`commands`]; nothing here decodes anything.
 
 mod commands;
+#[cfg(feature = "download")]
+#[expect(dead_code, reason = "no option asks for it yet")]
+mod download;
 mod options;
 mod output;
 

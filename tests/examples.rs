@@ -26,6 +26,7 @@ const EXPECTED: &[(&str, Check)] = &[
     ("layouts", field_offsets),
     ("json", json),
     ("own_source", own_source),
+    ("symbol_path", symbol_path),
 ];
 
 struct Sample {
@@ -234,4 +235,16 @@ fn own_source(text: &str, sample: &Sample) {
     assert_eq!(processes, sample.truth.processes.len() as u64);
     assert_eq!(size, sample.truth.dump.as_ref().unwrap().file_size);
     assert!(reads > 0 && bytes < size / 2, "a table of processes needs a small part of a dump: {text}");
+}
+
+fn symbol_path(text: &str, _: &Sample) {
+    let lines = words(text);
+    let (last, tried) = lines.split_last().unwrap();
+    let expected = [
+        "symbols: nothing",
+        "https://symbols.example: not asked: downloads are off",
+        "nonsense*: not understood: neither a folder nor srv*, symsrv* or cache*",
+    ];
+    assert_eq!(tried, expected);
+    assert_eq!(last.strip_prefix("no symbols of ").map(str::len), Some(33), "{last}");
 }

@@ -19,16 +19,28 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+mod assemble;
+#[cfg(feature = "std")]
+mod base;
 pub mod dt;
 #[cfg(feature = "std")]
 pub mod error;
 #[cfg(feature = "std")]
 pub mod file;
+#[cfg(feature = "std")]
+pub mod isf;
 pub mod pack;
 #[cfg(feature = "std")]
 pub mod path;
+#[cfg(feature = "std")]
+pub mod pdb;
 pub mod table;
+#[cfg(feature = "std")]
+mod unpack;
 
+#[cfg(feature = "std")]
+pub use assemble::sort_fields;
 #[cfg(feature = "std")]
 pub use error::SymbolError;
 pub use pack::{EMBEDDED, Pack, PackError, Source, TableInfo};

@@ -1,0 +1,117 @@
+//! The types of the C language that symbols name, with what files say about each.
+
+use BaseKind::{Bool, Char, Float, Int, Void};
+
+/// What a base type holds, in the words of ISF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BaseKind {
+    Void,
+    Int,
+    Char,
+    Float,
+    Bool,
+}
+
+impl BaseKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Void => "void",
+            Int => "int",
+            Char => "char",
+            Float => "float",
+            Bool => "bool",
+        }
+    }
+}
+
+/// A type of the C language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BaseType {
+    /// The number of the type in `CodeView`; of two for one name the first is what compilers write.
+    code: u8,
+    pub(crate) name: &'static str,
+    /// Bytes it takes.
+    pub(crate) size: u32,
+    pub(crate) signed: bool,
+    pub(crate) kind: BaseKind,
+}
+
+const fn base(code: u8, name: &'static str, size: u32, signed: bool, kind: BaseKind) -> BaseType {
+    BaseType { code, name, size, signed, kind }
+}
+
+/// A pointer of four bytes (`__ptr32`), for which layouts have no type of their own.
+pub(crate) const POINTER32: &str = "pointer32";
+const POINTER32_TYPE: BaseType = base(0, POINTER32, 4, false, Int);
+
+const TYPES: &[BaseType] = &[
+    base(0x03, "void", 0, true, Void),
+    base(0x08, "HRESULT", 4, false, Int),
+    base(0x70, "char", 1, true, Char),
+    base(0x10, "char", 1, true, Char),
+    base(0x20, "unsigned char", 1, false, Char),
+    base(0x7c, "char8_t", 1, false, Char),
+    base(0x68, "int8", 1, true, Int),
+    base(0x69, "uint8", 1, false, Int),
+    base(0x71, "wchar", 2, true, Int),
+    base(0x7a, "char16_t", 2, false, Int),
+    base(0x7b, "char32_t", 4, false, Int),
+    base(0x11, "short", 2, true, Int),
+    base(0x72, "short", 2, true, Int),
+    base(0x21, "unsigned short", 2, false, Int),
+    base(0x73, "unsigned short", 2, false, Int),
+    base(0x12, "long", 4, true, Int),
+    base(0x22, "unsigned long", 4, false, Int),
+    base(0x74, "int", 4, true, Int),
+    base(0x75, "unsigned int", 4, false, Int),
+    base(0x13, "long long", 8, true, Int),
+    base(0x76, "long long", 8, true, Int),
+    base(0x23, "unsigned long long", 8, false, Int),
+    base(0x77, "unsigned long long", 8, false, Int),
+    base(0x14, "int128", 16, true, Int),
+    base(0x78, "int128", 16, true, Int),
+    base(0x24, "uint128", 16, false, Int),
+    base(0x79, "uint128", 16, false, Int),
+    base(0x46, "f16", 2, true, Float),
+    base(0x40, "f32", 4, true, Float),
+    base(0x45, "f32pp", 4, true, Float),
+    base(0x44, "f48", 6, true, Float),
+    base(0x41, "double", 8, true, Float),
+    base(0x42, "f80", 10, true, Float),
+    base(0x43, "f128", 16, true, Float),
+    base(0x30, "bool", 1, false, Bool),
+    base(0x31, "bool16", 2, false, Bool),
+    base(0x32, "bool32", 4, false, Bool),
+    base(0x33, "bool64", 8, false, Bool),
+];
+
+/// The type that `CodeView` gives a number to.
+pub(crate) fn by_code(code: u8) -> Option<&'static BaseType> {
+    TYPES.iter().find(|base| base.code == code)
+}
+
+/// The type of a name.
+pub(crate) fn by_name(name: &str) -> Option<&'static BaseType> {
+    TYPES.iter().chain([&POINTER32_TYPE]).find(|base| base.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_unique_and_names_agree() {
+        for (place, one) in TYPES.iter().enumerate() {
+            for other in TYPES.iter().skip(place + 1) {
+                assert_ne!(one.code, other.code, "{}", one.name);
+                if one.name == other.name {
+                    assert_eq!((one.size, one.signed, one.kind), (other.size, other.signed, other.kind));
+                }
+            }
+        }
+        assert_eq!(by_code(0x22).map(|base| (base.name, base.size)), Some(("unsigned long", 4)));
+        assert_eq!(by_code(0), None);
+        assert_eq!(by_name(POINTER32).map(|base| base.size), Some(4));
+        assert_eq!(by_name("wchar").map(|base| base.size), Some(2));
+    }
+}

@@ -2,7 +2,6 @@
 
 mod commands;
 #[cfg(feature = "download")]
-#[expect(dead_code, reason = "no option asks for it yet")]
 mod download;
 mod options;
 mod output;

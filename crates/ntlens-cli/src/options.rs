@@ -1,40 +1,109 @@
 //! Options that commands share.
 
+#[cfg(feature = "download")]
+use crate::download;
 use crate::output::{Failure, Output};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, ValueHint};
-use ntlens::OpenDump;
 use ntlens::address::PhysAddr;
 use ntlens::nt::snapshot::Options;
 use ntlens::render::Format;
+#[cfg(feature = "download")]
+use ntlens::symbols::path::DEFAULT_SERVER;
+use ntlens::symbols::path::SymbolPath;
+use ntlens::{OpenDump, Symbols};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// The dump to read.
+/// The dump to read, and what helps to read it.
 pub(crate) fn dump() -> Vec<Arg> {
-    vec![
+    let mut arguments = vec![
         Arg::new("dump")
             .value_name("DUMP")
             .required(true)
             .value_parser(clap::value_parser!(PathBuf))
             .value_hint(ValueHint::FilePath)
             .help("The memory dump"),
-        Arg::new("dtb")
-            .long("dtb")
-            .value_name("ADDRESS")
-            .value_parser(number)
-            .help("Root of the page tables to start from, instead of the one in the header or found in raw memory"),
-    ]
+        dtb(),
+    ];
+    arguments.extend(symbols());
+    arguments
 }
 
-/// How to write the answer.
-pub(crate) fn output() -> Vec<Arg> {
+/// Where to start.
+pub(crate) fn dtb() -> Arg {
+    Arg::new("dtb")
+        .long("dtb")
+        .value_name("ADDRESS")
+        .value_parser(number)
+        .help("Root of the page tables to start from, instead of the one in the header or found in raw memory")
+}
+
+/// Where symbols are.
+pub(crate) fn symbols() -> Vec<Arg> {
+    let path = Arg::new("symbols")
+        .long("symbols")
+        .value_name("PATH")
+        .action(ArgAction::Append)
+        .value_parser(clap::value_parser!(PathBuf))
+        .value_hint(ValueHint::AnyPath)
+        .help("A PDB, an ISF table, a folder or store of them, or srv*CACHE*URL; searched before _NT_SYMBOL_PATH");
+    let force = Arg::new("force-symbols")
+        .long("force-symbols")
+        .action(ArgAction::SetTrue)
+        .requires("symbols")
+        .help("Use the kernel symbols that --symbols names, whatever kernel they are of");
+    let mut arguments = vec![path, force];
+    #[cfg(feature = "download")]
+    arguments.push(
+        Arg::new("download")
+            .long("download")
+            .action(ArgAction::SetTrue)
+            .help("Ask Microsoft's public symbol server for what is found nowhere else"),
+    );
+    arguments
+}
+
+/// The symbols that the user has.
+pub(crate) fn open_symbols(matches: &ArgMatches) -> Result<Arc<Symbols>, Failure> {
+    let mut path = SymbolPath::new();
+    for given in matches.get_many::<PathBuf>("symbols").into_iter().flatten() {
+        path.push(given)?;
+    }
+    if let Some(more) = std::env::var_os("_NT_SYMBOL_PATH") {
+        path.extend(&more.to_string_lossy());
+    }
+    let symbols = Symbols::embedded()?.forced(matches.get_flag("force-symbols"));
+    Ok(Arc::new(with_servers(symbols, path, matches)))
+}
+
+/// Lets servers be asked if the user wants that: with `--download`, or by naming one.
+#[cfg(feature = "download")]
+fn with_servers(symbols: Symbols, mut path: SymbolPath, matches: &ArgMatches) -> Symbols {
+    if matches.get_flag("download") {
+        path.extend(&format!("srv*{DEFAULT_SERVER}"));
+    }
+    if let Some(cache) = download::default_cache() {
+        path.set_default_cache(cache);
+    }
+    let asked = path.servers().next().is_some();
+    let symbols = symbols.with_path(path);
+    if !asked {
+        return symbols;
+    }
+    let quiet = matches.try_get_one("quiet").ok().flatten().copied().unwrap_or(false);
+    let options = download::Options { quiet, ..download::Options::default() };
+    symbols.with_fetch(Box::new(download::Downloader::new(options)))
+}
+
+#[cfg(not(feature = "download"))]
+fn with_servers(symbols: Symbols, path: SymbolPath, _: &ArgMatches) -> Symbols {
+    symbols.with_path(path)
+}
+
+/// Where to write text that has only one form.
+pub(crate) fn file() -> Vec<Arg> {
     vec![
-        Arg::new("format")
-            .long("format")
-            .value_name("FORMAT")
-            .default_value("table")
-            .value_parser(PossibleValuesParser::new(Format::ALL.map(|(name, _)| name)))
-            .help("How to write the answer"),
         Arg::new("output")
             .short('o')
             .long("output")
@@ -42,17 +111,39 @@ pub(crate) fn output() -> Vec<Arg> {
             .value_parser(clap::value_parser!(PathBuf))
             .value_hint(ValueHint::FilePath)
             .help("Write the answer to a file, whole or not at all"),
-        Arg::new("strict").long("strict").action(ArgAction::SetTrue).help("Exit with 3 if anything is missing"),
         Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No remarks and warnings"),
-        Arg::new("verbose").short('v').long("verbose").action(ArgAction::SetTrue).help("List all that is missing"),
     ]
 }
 
+/// How and where to write a table.
+pub(crate) fn output() -> Vec<Arg> {
+    let mut arguments = file();
+    arguments.extend([
+        Arg::new("format")
+            .long("format")
+            .value_name("FORMAT")
+            .default_value("table")
+            .value_parser(PossibleValuesParser::new(Format::ALL.map(|(name, _)| name)))
+            .help("How to write the answer"),
+        Arg::new("strict").long("strict").action(ArgAction::SetTrue).help("Exit with 3 if anything is missing"),
+        Arg::new("verbose").short('v').long("verbose").action(ArgAction::SetTrue).help("List all that is missing"),
+    ]);
+    arguments
+}
+
+/// A dump and the symbols it was opened with.
+pub(crate) struct Opened {
+    pub(crate) dump: OpenDump,
+    pub(crate) symbols: Arc<Symbols>,
+}
+
 /// Opens the dump of a command.
-pub(crate) fn open(matches: &ArgMatches) -> Result<OpenDump, Failure> {
+pub(crate) fn open(matches: &ArgMatches) -> Result<Opened, Failure> {
     let path = path(matches)?;
     let options = Options { dtb: matches.get_one::<u64>("dtb").copied().map(PhysAddr) };
-    Ok(ntlens::open_with(path, options)?)
+    let symbols = open_symbols(matches)?;
+    let dump = ntlens::open_with(path, &*symbols, options)?;
+    Ok(Opened { dump, symbols })
 }
 
 /// The dump's path.
@@ -60,14 +151,19 @@ fn path(matches: &ArgMatches) -> Result<&PathBuf, Failure> {
     matches.get_one::<PathBuf>("dump").ok_or_else(|| Failure::Usage("no dump is given".into()))
 }
 
-/// Where the answer goes.
+/// Where a table goes.
 pub(crate) fn target(matches: &ArgMatches) -> Result<Output, Failure> {
     let format = matches.get_one::<String>("format").map_or("table", String::as_str);
     let format = format.parse().map_err(Failure::Usage)?;
+    let flag = |name: &str| matches.get_flag(name);
+    Ok(Output { format, strict: flag("strict"), verbose: flag("verbose"), ..text_target(matches) })
+}
+
+/// Where text goes.
+pub(crate) fn text_target(matches: &ArgMatches) -> Output {
     let file = matches.get_one::<PathBuf>("output").cloned();
     let input = matches.try_get_one::<PathBuf>("dump").ok().flatten().cloned();
-    let flag = |name: &str| matches.get_flag(name);
-    Ok(Output { format, file, input, strict: flag("strict"), quiet: flag("quiet"), verbose: flag("verbose") })
+    Output { format: Format::Table, file, input, strict: false, quiet: matches.get_flag("quiet"), verbose: false }
 }
 
 /// A number, hexadecimal with `0x` in front.

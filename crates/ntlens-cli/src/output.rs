@@ -2,6 +2,8 @@
 
 use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
+use ntlens::nt::Snapshot;
+use ntlens::nt::select::Origin;
 use ntlens::render::{self, Format, Terminal, escape};
 use ntlens::report::Table;
 use ntlens::{Incomplete, OpenDump};
@@ -22,6 +24,8 @@ pub(crate) enum Status {
 pub(crate) enum Failure {
     #[error(transparent)]
     Ntlens(#[from] ntlens::Error),
+    #[error(transparent)]
+    Symbols(#[from] ntlens::symbols::SymbolError),
     #[error("{}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
     #[error("the answer could not be written: {0}")]
@@ -77,6 +81,15 @@ impl Output {
         Ok(if self.strict && !complete { Status::Incomplete } else { Status::Complete })
     }
 
+    /// Writes a table that is of no dump.
+    pub(crate) fn plain(&self, answer: &Table) -> Result<Status, Failure> {
+        self.write(|out, terminal| {
+            render::write(out, self.format, None, answer, terminal)?;
+            Ok(())
+        })?;
+        Ok(Status::Complete)
+    }
+
     /// Writes to the file or to standard output.
     pub(crate) fn write(
         &self,
@@ -116,22 +129,31 @@ impl Output {
         match dump.kernel() {
             Err(why) => say("warning", &why.to_string()),
             Ok(kernel) => {
-                let selected = kernel.selected();
-                if selected.origin != ntlens::nt::select::Origin::Exact {
-                    let versions: Vec<_> = selected.versions.iter().map(ToString::to_string).collect();
-                    let versions = match versions.as_slice() {
-                        [first, .., last] if versions.len() > 2 => {
-                            format!("{} revisions, {first} to {last}", versions.len())
-                        }
-                        few => few.join(" and "),
-                    };
-                    let origin = selected.origin;
-                    say("note", &format!("layout: {origin} ({}, what agrees of {versions})", selected.source));
-                }
+                self.layout(kernel);
                 if kernel.triage().is_some() {
                     say("note", "a triage dump holds the crashing process only, and no tokens and handles");
                 }
             }
+        }
+    }
+
+    /// How well the layout fits, unless it is that of exactly this kernel.
+    pub(crate) fn layout(&self, kernel: &Snapshot) {
+        let selected = kernel.selected();
+        let (origin, source) = (selected.origin, &selected.source);
+        let versions: Vec<_> = selected.versions.iter().map(ToString::to_string).collect();
+        let versions = match versions.as_slice() {
+            [first, .., last] if versions.len() > 2 => format!("{} revisions, {first} to {last}", versions.len()),
+            few => few.join(" and "),
+        };
+        let of = match origin {
+            Origin::Exact => return,
+            Origin::Inferred => format!("{} fields; the others need symbols", selected.inferred.len()),
+            Origin::Forced => "of another kernel".into(),
+            _ => format!("what agrees of {versions}"),
+        };
+        if !self.quiet {
+            say("note", &format!("layout: {origin} ({source}, {of})"));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Why a whole operation could not be done.
 
 use crate::absent::Absent;
+use crate::identity::PdbId;
 use crate::source::ReadError;
 use alloc::string::String;
 
@@ -46,6 +47,19 @@ pub enum Error {
         kernel: String,
         /// Why those at hand do not fit.
         reason: String,
+    },
+    /// The symbols that the user gives are those of another kernel.
+    #[error(
+        "{source_name}: these are the symbols of {found}, and the dump's kernel {}; they are used only if that is forced",
+        wanted.map_or("does not tell which it needs".into(), |wanted| alloc::format!("needs those of {wanted}"))
+    )]
+    OtherSymbols {
+        /// The file.
+        source_name: String,
+        /// The identity of its symbols.
+        found: PdbId,
+        /// The identity that the kernel needs, if it can be read.
+        wanted: Option<PdbId>,
     },
     /// A collection of layouts is broken.
     #[error("the layouts of {source_name} cannot be used: {message}")]

@@ -28,6 +28,7 @@ pub mod absent;
 pub mod address;
 pub mod dump;
 pub mod error;
+pub mod identity;
 pub mod incomplete;
 pub mod kdbg;
 pub mod layout;

@@ -14,11 +14,14 @@
 //!
 //! The decoding is in `ntlens-core`, which needs no `std`; this crate adds files and output.
 
+pub mod embedded;
 mod error;
 mod file_source;
+pub mod names;
 mod positioned;
 pub mod render;
 pub mod schema;
+mod sources;
 mod threads;
 
 pub use error::Error;
@@ -30,30 +33,30 @@ pub use ntlens_core::{
     text,
 };
 pub use ntlens_symbols as symbols;
+pub use sources::Symbols;
 pub use threads::Threads;
 
+use layout::source::LayoutSource;
 use nt::snapshot::Options;
-use ntlens_symbols::Pack;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Opens a dump with the embedded layouts.
 pub fn open(path: impl AsRef<Path>) -> Result<OpenDump, Error> {
-    open_with(path, Options::default())
+    open_with(path, &Symbols::embedded()?, Options::default())
 }
 
-/// Opens a dump with the embedded layouts and what the caller knows better than the dump.
-pub fn open_with(path: impl AsRef<Path>, options: Options) -> Result<OpenDump, Error> {
+/// Opens a dump with other layouts, such as [`Symbols`] that the user has, and what the caller knows better than the dump.
+pub fn open_with(path: impl AsRef<Path>, layouts: &dyn LayoutSource, options: Options) -> Result<OpenDump, Error> {
     let path = path.as_ref();
     let source = FileSource::open(path)?;
     let name = path.to_string_lossy().into_owned();
-    OpenDump::open(name, Arc::new(source), &Pack::embedded()?, options)
-        .map_err(|error| Error::Dump { path: path.into(), error })
+    OpenDump::open(name, Arc::new(source), layouts, options).map_err(|error| Error::Dump { path: path.into(), error })
 }
 
 /// Opens the bytes of a dump that is already in memory; `name` is shown to the user.
 pub fn open_bytes(name: &str, bytes: Vec<u8>) -> Result<OpenDump, Error> {
-    OpenDump::open(name, Arc::new(bytes), &Pack::embedded()?, Options::default())
+    OpenDump::open(name, Arc::new(bytes), &Symbols::embedded()?, Options::default())
         .map_err(|error| Error::Dump { path: name.into(), error })
 }
 
@@ -69,5 +72,6 @@ mod tests {
         shared::<nt::Process>();
         shared::<FileSource>();
         shared::<Error>();
+        shared::<Symbols>();
     }
 }

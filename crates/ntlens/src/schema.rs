@@ -1,5 +1,7 @@
 //! The output contract as a JSON schema, made from the same tables that the answers are.
 
+use crate::embedded::EMBEDDED;
+use crate::names::{SYMBOL, SYMBOLS};
 use ntlens_core::report::memory::MEMORY;
 use ntlens_core::report::translation::TRANSLATION;
 use ntlens_core::report::{Heading, Kind, QUESTIONS};
@@ -9,9 +11,16 @@ use serde_json::{Map, Value as Json, json};
 pub fn schema() -> Json {
     let mut tables: Map<String, Json> =
         QUESTIONS.iter().map(|question| (question.name().into(), row(question.about(), &question.columns()))).collect();
-    // The answers of `read` and `translate`, which need more than a dump to be asked.
-    tables.insert(MEMORY.name.into(), row(MEMORY.about, &MEMORY.headings()));
-    tables.insert(TRANSLATION.name.into(), row(TRANSLATION.about, &TRANSLATION.headings()));
+    // The answers of other commands, which need more than a dump to be asked.
+    for (name, about, headings) in [
+        (MEMORY.name, MEMORY.about, MEMORY.headings()),
+        (TRANSLATION.name, TRANSLATION.about, TRANSLATION.headings()),
+        (SYMBOLS.name, SYMBOLS.about, SYMBOLS.headings()),
+        (SYMBOL.name, SYMBOL.about, SYMBOL.headings()),
+        (EMBEDDED.name, EMBEDDED.about, EMBEDDED.headings()),
+    ] {
+        tables.insert(name.into(), row(about, &headings));
+    }
     let rows_by_table: Vec<Json> = tables
         .keys()
         .map(|name| {

@@ -3,9 +3,11 @@
 mod completions;
 mod demo;
 mod dt;
+mod kernel;
 mod licenses;
 mod read;
 mod schema;
+mod symbols;
 mod translate;
 
 use crate::options;
@@ -26,7 +28,7 @@ pub(crate) struct Other {
 
 /// All of them.
 const OTHERS: &[Other] =
-    &[demo::DEMO, read::READ, translate::TRANSLATE, dt::DT, schema::SCHEMA, completions::COMPLETIONS];
+    &[demo::DEMO, read::READ, translate::TRANSLATE, dt::DT, symbols::SYMBOLS, schema::SCHEMA, completions::COMPLETIONS];
 
 /// The whole command line.
 pub(crate) fn cli() -> Command {
@@ -77,7 +79,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     };
     if let Some(question) = ntlens::report::question(name) {
         let target = options::target(matches)?;
-        let dump = options::open(matches)?;
+        let dump = options::open(matches)?.dump;
         let wanted = if target.format == Format::Table { Wanted::Screen } else { Wanted::All };
         let answer = question.ask_spread(&dump, wanted, &Threads)?;
         return target.answer(&dump, &answer);

@@ -24,7 +24,7 @@ pub(super) const READ: Other = Other {
     },
     run: |matches| {
         let target = options::target(matches)?;
-        let dump = options::open(matches)?;
+        let dump = options::open(matches)?.dump;
         let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or_default();
         let of = if matches.get_flag("physical") { Of::Physical } else { of(matches) };
         let answer = memory::read(&dump, of, number("address"), number("length"))?;

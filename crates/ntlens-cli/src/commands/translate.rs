@@ -17,7 +17,7 @@ pub(super) const TRANSLATE: Other = Other {
     },
     run: |matches| {
         let target = options::target(matches)?;
-        let dump = options::open(matches)?;
+        let dump = options::open(matches)?.dump;
         let at = matches.get_one::<u64>("address").copied().unwrap_or_default();
         let answer = translation::translate(&dump, read::of(matches), VirtAddr(at))?;
         target.answer(&dump, &answer)

@@ -4,17 +4,16 @@
 //! once and by their Windows names, and resolves them against a `Layouts`; [`view`] reads them from memory.
 
 pub mod field;
-pub mod identity;
 pub mod source;
 pub mod view;
 
 use crate::absent::Absent;
 use crate::address::Rva;
+pub use crate::identity::{PdbId, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-pub use identity::{PdbId, Version};
 
 /// A name of Windows' own: of a type, a field, a constant or a symbol.
 pub type Name = Arc<str>;
@@ -198,6 +197,29 @@ impl Layouts {
     pub fn with_completeness(self, completeness: Completeness) -> Self {
         let tables = Arc::try_unwrap(self.0).unwrap_or_else(|shared| (*shared).clone());
         Self(Arc::new(Tables { completeness, ..tables }))
+    }
+
+    /// The same for a kernel of which more is known than the symbols tell.
+    #[must_use]
+    pub fn with_version(self, version: Version) -> Self {
+        let tables = Arc::try_unwrap(self.0).unwrap_or_else(|shared| (*shared).clone());
+        Self(Arc::new(Tables { version: Some(version), ..tables }))
+    }
+
+    /// More types of the same kernel, as far as these layouts do not know better.
+    #[must_use]
+    pub fn completed_by(&self, more: &Self) -> Self {
+        let mut tables = (*self.0).clone();
+        for (name, def) in &more.0.structs {
+            if !tables.doubtful.contains(name) {
+                tables.structs.entry(name.clone()).or_insert_with(|| def.clone());
+            }
+        }
+        for (name, def) in &more.0.enums {
+            tables.enums.entry(name.clone()).or_insert_with(|| def.clone());
+        }
+        tables.disputed.extend(more.0.disputed.iter().cloned());
+        Self(Arc::new(tables))
     }
 
     /// The same with another definition of one structure.

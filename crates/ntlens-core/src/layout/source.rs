@@ -43,8 +43,10 @@ pub trait LayoutSource: Send + Sync {
     /// The structures and symbols that the library reads, for some of the tables (indexes into [`Self::tables`]).
     fn load(&self, tables: &[usize]) -> Result<Vec<Layouts>, Error>;
 
-    /// The layouts of exactly this kernel, if the source has them.
-    fn exact(&self, kernel: &ImageSymbols) -> Result<Option<Given>, Error> {
+    /// The layouts of exactly this kernel, if the source has them. What the kernel says of its symbols is `None` if it
+    /// cannot be read. An error is for what the user should decide: symbols that were meant for this kernel and are not.
+    fn exact(&self, kernel: Option<&ImageSymbols>) -> Result<Option<Given>, Error> {
+        let Some(kernel) = kernel else { return Ok(None) };
         let Some(index) = self.tables().iter().position(|table| table.id == Some(kernel.id)) else { return Ok(None) };
         let layouts = self.load(&[index])?.pop();
         Ok(layouts.map(|layouts| Given { layouts, source: self.name().into() }))

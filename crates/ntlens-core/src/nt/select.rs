@@ -114,9 +114,7 @@ pub fn select(source: &dyn LayoutSource, marks: &KernelMarks) -> Result<Selected
         let same = given.layouts.id().is_some() && given.layouts.id() == marks.id();
         return Ok(Selected::one(given, if same { Origin::Exact } else { Origin::Forced }));
     }
-    if let Some(kernel) = &marks.symbols
-        && let Some(given) = source.exact(kernel)?
-    {
+    if let Some(given) = source.exact(marks.symbols.as_ref())? {
         return Ok(Selected::one(given, Origin::Exact));
     }
     let tables = source.tables();

@@ -7,7 +7,7 @@ use crate::dump::{Content, Dump, Triage};
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::kdbg::{Encoding, Kdbg};
-use crate::layout::source::LayoutSource;
+use crate::layout::source::{ImageSymbols, LayoutSource};
 use crate::layout::view::StructView;
 use crate::layout::{Layouts, PdbId, Type};
 use crate::memory::pte::PteRules;
@@ -40,7 +40,7 @@ struct Inner {
     space: Space,
     kernel_base: Result<VirtAddr, Absent>,
     headers: Option<ImageHeaders>,
-    id: Option<PdbId>,
+    symbols: Option<ImageSymbols>,
     kdbg: Option<Kdbg>,
     build: Option<u32>,
     selected: Selected,
@@ -51,7 +51,7 @@ struct Inner {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("dump", &self.0.dump).field("kernel", &self.0.id).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("dump", &self.0.dump).field("kernel", &self.0.symbols).finish_non_exhaustive()
     }
 }
 
@@ -123,7 +123,12 @@ impl Snapshot {
 
     /// The identity of the kernel's symbols.
     pub fn kernel_id(&self) -> Option<PdbId> {
-        self.0.id
+        self.0.symbols.as_ref().map(|symbols| symbols.id)
+    }
+
+    /// What the kernel's image says of its symbols.
+    pub fn kernel_symbols(&self) -> Option<&ImageSymbols> {
+        self.0.symbols.as_ref()
     }
 
     /// The block for debuggers.
@@ -256,8 +261,19 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
     };
     let incomplete = dump.incomplete.clone();
     let build = marks.build;
-    let inner =
-        Inner { dump, space, kernel_base, headers: None, id: None, kdbg, build, selected, fields, heads, incomplete };
+    let inner = Inner {
+        dump,
+        space,
+        kernel_base,
+        headers: None,
+        symbols: None,
+        kdbg,
+        build,
+        selected,
+        fields,
+        heads,
+        incomplete,
+    };
     check_triage(&inner, triage, &marks)?;
     Ok(Snapshot(Arc::new(inner)))
 }
@@ -365,7 +381,7 @@ fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>, source: &dyn Layou
 /// The kernel with a layout, if the layout fits it.
 fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selected) -> Result<Snapshot, Error> {
     let Kernel { space, base, headers, kdbg, kdbg_at, mut incomplete, .. } = kernel.clone();
-    let (id, build) = (marks.id(), marks.build);
+    let build = marks.build;
     let layouts = &selected.layouts;
     let decoded = if kdbg.is_none() { decode_kdbg(&space, base, layouts, kdbg_at) } else { None };
     let wrong_kdbg = kdbg_at.filter(|at| kdbg.is_none() && decoded.as_ref().is_none_or(|(found, _)| found != at));
@@ -385,7 +401,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
         space: Space::Paged(space.clone()),
         kernel_base: Ok(base),
         headers,
-        id,
+        symbols: marks.symbols.clone(),
         kdbg,
         build,
         selected,

@@ -101,7 +101,7 @@ impl<'a> Memory<'a> {
 }
 
 /// The address space of the kernel or of a process.
-pub(crate) fn space(dump: &OpenDump, of: Of) -> Result<Space, Error> {
+pub fn space(dump: &OpenDump, of: Of) -> Result<Space, Error> {
     let kernel = dump.kernel()?;
     let Of::Process(pid) = of else { return Ok(kernel.space().clone()) };
     let found = kernel.processes().processes.into_iter().find(|process| process.pid() == Ok(pid));

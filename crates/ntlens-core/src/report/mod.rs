@@ -233,7 +233,7 @@ impl<R: Sync> Question for Asked<R> {
 }
 
 /// Short for a column of a terminal.
-pub(crate) const fn screen(heading: &'static str, column: &'static str) -> Screen {
+pub const fn screen(heading: &'static str, column: &'static str) -> Screen {
     Screen { heading, column }
 }
 

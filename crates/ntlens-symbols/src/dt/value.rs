@@ -98,8 +98,7 @@ impl ValueText<'_> {
         };
         Ok(match name {
             "char" => alloc::format!("{signed} '{}'", quoted(value & 0x7f)),
-            "unsigned char" => alloc::format!("0x{value:x} '{}'", quoted(value)),
-            "wchar" | "wchar_t" => alloc::format!("0x{value:x} '{}'", quoted(value)),
+            "unsigned char" | "wchar" | "wchar_t" => alloc::format!("0x{value:x} '{}'", quoted(value)),
             "float" | "f32" => alloc::format!("{}", f32::from_bits(u32::try_from(value).unwrap_or(0))),
             "double" => alloc::format!("{}", f64::from_bits(value)),
             "short" | "int" | "long" | "long long" => alloc::format!("0n{signed}"),
@@ -118,13 +117,11 @@ impl ValueText<'_> {
             return fmt::Display::fmt(&ValueText { ty: of, ..*self }, f);
         };
         let mut bytes = vec![0; usize::try_from(count.min(MAX_TEXT) * unit).unwrap_or(0)];
-        match self.memory.read(self.at, &mut bytes) {
-            Err(hole) => missing(f, hole.why),
-            Ok(()) => {
-                let text = if unit == 1 { ascii_until_nul(&bytes) } else { utf16_until_nul(&bytes) };
-                write!(f, " \"{}\"", visible(&text))
-            }
+        if let Err(hole) = self.memory.read(self.at, &mut bytes) {
+            return missing(f, hole.why);
         }
+        let text = if unit == 1 { ascii_until_nul(&bytes) } else { utf16_until_nul(&bytes) };
+        write!(f, " \"{}\"", visible(&text))
     }
 
     /// What stands behind the names of structures that everybody reads.

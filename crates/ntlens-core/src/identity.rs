@@ -1,4 +1,4 @@
-//! Which kernel a layout belongs to.
+//! What images and their symbols are known by.
 
 use core::fmt;
 use core::str::FromStr;

@@ -2,6 +2,7 @@
 //!
 //! [`pack`] decodes the layouts that are part of this crate: all types of about two hundred kernels in one file of some
 //! two hundred kilobytes. It needs neither `std` nor a network nor a file. [`dt`] prints types as `WinDbg` does.
+//! With the feature `std`, `path` looks for symbols in files, folders and symbol stores.
 //!
 //! ```
 //! use ntlens_symbols::Pack;

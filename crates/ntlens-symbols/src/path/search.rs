@@ -250,7 +250,13 @@ impl Finder<'_> {
 
     /// A file that should be it.
     fn file(&mut self, path: &Path, how: How) -> Option<Found> {
-        match self.identify(path).and_then(|()| self.read(path)) {
+        let table = self.identify(path).and_then(|()| self.read(path));
+        self.conclude(path, how, table)
+    }
+
+    /// Remembers what came of a file.
+    fn conclude(&mut self, path: &Path, how: How, table: Result<SymbolTable, SymbolError>) -> Option<Found> {
+        match table {
             Ok(table) => {
                 self.tried.push(Tried { place: path.display().to_string(), outcome: Outcome::Found });
                 Some(Found { table, path: path.into(), how })
@@ -286,7 +292,10 @@ impl Finder<'_> {
                 break;
             }
             match self.identify(path) {
-                Ok(()) => return self.file(path, How::Folder),
+                Ok(()) => {
+                    let table = self.read(path);
+                    return self.conclude(path, How::Folder, table);
+                }
                 Err(SymbolError::NotSymbols { .. }) => continue,
                 Err(error) if *hint == Hint::Named => {
                     // Told already if the file is where a store has it.

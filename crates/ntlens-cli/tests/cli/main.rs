@@ -10,4 +10,5 @@ mod output_file;
 mod remarks;
 mod schema;
 mod support;
+mod symbols;
 mod tools;

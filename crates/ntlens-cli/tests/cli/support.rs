@@ -15,11 +15,11 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
-/// The command, without what the caller's environment says about colours.
+/// The command, without what the caller's environment says about colours and symbols.
 pub(crate) fn command<A: AsRef<OsStr>>(arguments: &[A]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ntlens"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "_NT_SYMBOL_PATH"] {
         command.env_remove(name);
     }
     command
@@ -87,6 +87,8 @@ impl Sample {
                 .collect();
         commands.push(("memory", vec!["read".into(), self.path.clone(), base.clone(), "100".into()]));
         commands.push(("translation", vec!["translate".into(), self.path.clone(), base]));
+        commands.push(("symbols", vec!["symbols".into(), self.path.clone()]));
+        commands.push(("symbol", vec!["symbols".into(), self.path.clone(), "nt!Ps*".into()]));
         commands.push(("processes", vec!["demo".into()]));
         commands
     }
@@ -116,7 +118,7 @@ pub(crate) fn sample() -> &'static Sample {
 }
 
 /// A file of the tests' own. It appears whole or not at all: tests may run in several processes.
-fn write(name: &str, fill: impl FnOnce(&Path)) -> String {
+pub(crate) fn write(name: &str, fill: impl FnOnce(&Path)) -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let part = folder.join(format!("{name}.{}", std::process::id()));
     fill(&part);

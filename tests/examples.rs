@@ -26,6 +26,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("layouts", field_offsets),
     ("json", json),
     ("own_source", own_source),
+    ("names", names),
+    ("dt", dt),
     ("symbol_path", symbol_path),
 ];
 
@@ -36,6 +38,8 @@ struct Sample {
     kernel_head: Vec<u8>,
     /// Where they lie in physical memory.
     kernel_physical: u64,
+    /// Where the variable that points to System lies in the kernel image.
+    system_variable: u64,
 }
 
 impl Sample {
@@ -44,12 +48,13 @@ impl Sample {
         let machine = Machine::typical(layouts, 11, 36).current_process(4);
         let image = machine.build();
         let base = image.truth().kernel.base;
+        let system_variable = image.layouts().symbol("PsInitialSystemProcess").unwrap().0;
         let kernel_head = image.read(base, 16).expect("the kernel's header");
         let kernel_physical = image.space(4).unwrap().translate(image.memory(), base).unwrap().physical;
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("examples-{}.dmp", std::process::id()));
         let options = DumpOptions::new(Kind::BitmapFull { active: true }).bug_check(0x139, [3, 0, 0, 0]);
         let truth = image.write_file(options, &path).expect("room for a dump");
-        Self { path, truth, kernel_head, kernel_physical }
+        Self { path, truth, kernel_head, kernel_physical, system_variable }
     }
 
     /// In the order of the output: the active list, then the others by process id.
@@ -247,4 +252,21 @@ fn symbol_path(text: &str, _: &Sample) {
     ];
     assert_eq!(tried, expected);
     assert_eq!(last.strip_prefix("no symbols of ").map(str::len), Some(33), "{last}");
+}
+
+fn names(text: &str, sample: &Sample) {
+    let at = sample.truth.kernel.base + sample.system_variable;
+    let name = "nt!PsInitialSystemProcess";
+    assert_eq!(text, format!("{name} is at {at:#018x}\n{:#018x} is {name}+0x4\n", at + 4));
+}
+
+fn dt(text: &str, _: &Sample) {
+    assert_eq!(
+        words(text),
+        [
+            "+0x440 UniqueProcessId : 0x00000000`00000004 Void",
+            "+0x5a8 ImageFileName : [15] \"System\"",
+            "~ +0x87a Protection : _PS_PROTECTION (was at +0x6fa)",
+        ]
+    );
 }

@@ -53,15 +53,18 @@ pub(crate) fn symbols() -> Vec<Arg> {
         .action(ArgAction::SetTrue)
         .requires("symbols")
         .help("Use the kernel symbols that --symbols names, whatever kernel they are of");
-    let mut arguments = vec![path, force];
-    #[cfg(feature = "download")]
-    arguments.push(
-        Arg::new("download")
-            .long("download")
-            .action(ArgAction::SetTrue)
-            .help("Ask Microsoft's public symbol server for what is found nowhere else"),
-    );
-    arguments
+    [path, force].into_iter().chain(download_option()).collect()
+}
+
+#[cfg(feature = "download")]
+fn download_option() -> Option<Arg> {
+    let help = "Ask Microsoft's public symbol server for what is found nowhere else";
+    Some(Arg::new("download").long("download").action(ArgAction::SetTrue).help(help))
+}
+
+#[cfg(not(feature = "download"))]
+fn download_option() -> Option<Arg> {
+    None
 }
 
 /// The symbols that the user has.

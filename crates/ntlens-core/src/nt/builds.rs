@@ -1,5 +1,7 @@
 //! What symbols cannot tell about a build of Windows: one row a range of builds.
 
+use crate::layout::Version;
+
 /// Releases that share the kernel of an older one: what they call themselves, and the build of that kernel.
 const FAMILIES: &[(core::ops::RangeInclusive<u32>, u32)] =
     &[(18363..=18363, 18362), (19042..=19045, 19041), (22631..=22635, 22621), (26200..=26299, 26100)];
@@ -7,6 +9,17 @@ const FAMILIES: &[(core::ops::RangeInclusive<u32>, u32)] =
 /// The build whose kernel a release runs: 19041 for 19045.
 pub fn kernel_build(build: u32) -> u32 {
     FAMILIES.iter().find(|(releases, _)| releases.contains(&build)).map_or(build, |(_, kernel)| *kernel)
+}
+
+/// First builds of versions of Windows, and what those call themselves.
+const VERSIONS: &[(u32, u16, u16)] = &[(10240, 10, 0), (9600, 6, 3), (9200, 6, 2), (7600, 6, 1), (6000, 6, 0)];
+
+/// The version that the kernel of a build has: 10.0.19041 for 19045.
+pub fn version(build: u32) -> Version {
+    let build = kernel_build(build);
+    let known = VERSIONS.iter().find(|(first, _, _)| build >= *first);
+    let (major, minor) = known.map_or((0, 0), |(_, major, minor)| (*major, *minor));
+    Version { major, minor, build, revision: None }
 }
 
 /// Before Windows 10, `NtBuildLab` gives the revision behind the build (`9600.18821.amd64fre...`); since then it gives
@@ -27,11 +40,15 @@ pub fn parse_build_lab(lab: &str) -> Option<(u32, Option<u32>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
 
     #[test]
     fn a_release_has_the_kernel_of_its_family() {
         assert_eq!(kernel_build(19045), 19041);
         assert_eq!(kernel_build(20348), 20348);
+        for (build, text) in [(7601, "6.1.7601"), (9600, "6.3.9600"), (19045, "10.0.19041"), (30000, "10.0.30000")] {
+            assert_eq!(version(build).to_string(), text);
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub const TAG_OFFSET: usize = 0x10;
 pub const TAG: &[u8; 4] = b"KDBG";
 /// Offset of the size, behind the tag.
 pub const SIZE_OFFSET: usize = 0x14;
+/// Offset of the base of the kernel's image.
+pub const KERN_BASE: usize = 0x18;
 /// The header that every block has: list entry, tag, size.
 pub const HEADER_SIZE: usize = 0x18;
 /// No block is larger.
@@ -73,6 +75,37 @@ impl Kdbg {
         Self::parse(&encoding.decode_all(bytes))
     }
 
+    /// Decodes an encoded block without the three values, from numbers that it must hold: how one number is encoded
+    /// differs from how another is by the numbers' difference, rotated. At least two numbers at multiples of 8 must be
+    /// known. `None` if no rotation explains all of them, or what comes out is no block.
+    pub fn decode_by_known(bytes: &[u8], known: &[(usize, u64)]) -> Option<Self> {
+        let coded = |offset: usize| bytes.get(offset..offset.checked_add(8)?).map(LittleEndian::read_u64);
+        let ((first, plain), others) = known.split_first()?;
+        let reference = coded(*first)?;
+        if others.is_empty() || known.iter().any(|(offset, _)| !offset.is_multiple_of(8)) {
+            return None;
+        }
+        let decode = |value: u64, rotation: u32| (value ^ reference).rotate_left(rotation).swap_bytes() ^ plain;
+        let mut found = None;
+        for rotation in 0..u64::BITS {
+            let fits = |(offset, plain): &(usize, u64)| coded(*offset).map(|v| decode(v, rotation)) == Some(*plain);
+            if !others.iter().all(fits) {
+                continue;
+            }
+            let (words, _) = bytes.as_chunks::<8>();
+            let decoded: Vec<u8> =
+                words.iter().flat_map(|word| decode(u64::from_le_bytes(*word), rotation).to_le_bytes()).collect();
+            // Numbers that are equal fit any rotation, but only one makes a block of the rest.
+            if let Ok(block) = Self::parse(&decoded) {
+                if found.is_some() {
+                    return None;
+                }
+                found = Some(block);
+            }
+        }
+        found
+    }
+
     fn u64(&self, offset: usize) -> Option<u64> {
         self.bytes.get(offset..offset.checked_add(8)?).map(LittleEndian::read_u64)
     }
@@ -83,6 +116,11 @@ impl Kdbg {
 
     fn u16(&self, offset: usize) -> Option<u64> {
         let value = self.bytes.get(offset..offset.checked_add(2)?).map(LittleEndian::read_u16)?;
+        (value != 0).then_some(value.into())
+    }
+
+    fn u32(&self, offset: usize) -> Option<u64> {
+        let value = self.bytes.get(offset..offset.checked_add(4)?).map(LittleEndian::read_u32)?;
         (value != 0).then_some(value.into())
     }
 }
@@ -125,22 +163,44 @@ fields! {
     mm_last_unloaded_driver: address(VirtAddr) at 0x228;
     /// Address of the variable that points to the description of physical memory.
     mm_physical_memory_block: address(VirtAddr) at 0x270;
+    /// Offset of `_KTHREAD.Teb`.
+    offset_kthread_teb: u16(u64) at 0x29a;
+    /// Offset of `_KTHREAD.KernelStack`.
+    offset_kthread_kernel_stack: u16(u64) at 0x29c;
+    /// Offset of `_KTHREAD.InitialStack`.
+    offset_kthread_initial_stack: u16(u64) at 0x29e;
     /// Offset of `_KTHREAD.ApcState.Process`.
     offset_kthread_apc_process: u16(u64) at 0x2a0;
     /// Bytes of `_EPROCESS`.
     size_eprocess: u16(u64) at 0x2a8;
+    /// Offset of `_EPROCESS.Peb`.
+    offset_eprocess_peb: u16(u64) at 0x2aa;
+    /// Offset of `_EPROCESS.InheritedFromUniqueProcessId`.
+    offset_eprocess_parent_cid: u16(u64) at 0x2ac;
     /// Offset of `_EPROCESS.Pcb.DirectoryTableBase`.
     offset_eprocess_directory_table_base: u16(u64) at 0x2ae;
     /// Bytes of `_KPRCB`.
     size_prcb: u16(u64) at 0x2b0;
     /// Offset of `_KPRCB.CurrentThread`.
     offset_prcb_current_thread: u16(u64) at 0x2b4;
+    /// Offset of `_KPRCB.MHz`.
+    offset_prcb_mhz: u16(u64) at 0x2b6;
+    /// Offset of `_KPRCB.VendorString`.
+    offset_prcb_vendor_string: u16(u64) at 0x2ba;
     /// Offset of `_KPRCB.Number`.
     offset_prcb_number: u16(u64) at 0x2be;
     /// Bytes of `_ETHREAD`.
     size_ethread: u16(u64) at 0x2c0;
     /// Offset of `_KPRCB.ProcessorState.SpecialRegisters`.
     offset_prcb_special_registers: u16(u64) at 0x2f2;
+    /// Offset of `_KPRCB.Context`.
+    offset_prcb_context: u16(u64) at 0x338;
+    /// Offset of `_KTHREAD.StackLimit`.
+    offset_kthread_stack_limit: u32(u64) at 0x340;
+    /// Offset of `_KTHREAD.StackBase`.
+    offset_kthread_stack_base: u32(u64) at 0x344;
+    /// Offset of `_KPRCB.IdleThread`.
+    offset_prcb_idle_thread: u16(u64) at 0x350;
     /// Base of the self map of page tables.
     pte_base: address(VirtAddr) at 0x360;
 }
@@ -168,6 +228,25 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn an_encoded_block_decodes_by_what_it_must_hold(never: u64, always: u64, flag: u64, heads: [u64; 3]) {
+            let encode = |value: u64| {
+                let value = (value ^ always).swap_bytes() ^ flag;
+                value.rotate_right((never & 0xff) as u32) ^ never
+            };
+            let mut plain = block(0x380);
+            let known = [(0x18, heads[0]), (0x48, heads[1]), (0x50, heads[2])];
+            for (offset, value) in known {
+                plain[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+            }
+            let (words, _) = plain.as_chunks::<8>();
+            let encoded: Vec<u8> = words.iter().flat_map(|word| encode(u64::from_le_bytes(*word)).to_le_bytes()).collect();
+            prop_assert_eq!(Kdbg::decode_by_known(&encoded, &known), Kdbg::parse(&plain).ok());
+            let wrong = [(0x18, heads[0]), (0x48, heads[1]), (0x50, heads[2] ^ 1)];
+            prop_assert_eq!(Kdbg::decode_by_known(&encoded, &wrong), None);
+            prop_assert_eq!(Kdbg::decode_by_known(&encoded, &known[..1]), None);
+        }
+
         #[test]
         fn an_encoded_block_decodes(never: u64, always: u64, flag: u64) {
             let encoding = Encoding { wait_never: never, wait_always: always, encoded_flag: VirtAddr(flag) };

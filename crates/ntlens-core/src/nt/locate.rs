@@ -161,6 +161,7 @@ fn kernel_in(space: PagedSpace, hints: &Hints, budget: &mut u64) -> Option<Kerne
         if let Some((wrong, (at, _))) = hints.kdbg.zip(found.as_ref()) {
             incomplete.push(wrong_kdbg(wrong, format!("{at}")));
         }
+        let found = found.or_else(|| encoded_kdbg(&space, base, size, headers.as_ref(), hints));
         found.map_or((None, hints.kdbg), |(at, kdbg)| (Some(kdbg), Some(at)))
     };
     Some(Kernel { space, base, headers, symbols, kdbg, kdbg_at, incomplete })
@@ -243,6 +244,54 @@ fn search_kdbg(space: &PagedSpace, base: VirtAddr, size: u32) -> Option<(VirtAdd
             let kdbg = read_kdbg(space, start).filter(|kdbg| kdbg.kern_base() == Some(base));
             if let Some(kdbg) = kdbg {
                 return Some((start, kdbg));
+            }
+        }
+    }
+    None
+}
+
+/// Looks for an encoded block, without symbols: where the header says, else in the kernel's image. It must hold the image's
+/// base and the heads of the lists, and those tell how it is encoded.
+fn encoded_kdbg(
+    space: &PagedSpace,
+    base: VirtAddr,
+    size: u32,
+    headers: Option<&ImageHeaders>,
+    hints: &Hints,
+) -> Option<(VirtAddr, Kdbg)> {
+    const MODULES: usize = 0x48;
+    const PROCESSES: usize = 0x50;
+    let exported = || headers?.export(space, "PsLoadedModuleList").ok();
+    let modules = hints.modules.or_else(exported)?;
+    let processes = hints.processes.map(|head| (PROCESSES, head.0));
+    let known: Vec<(usize, u64)> =
+        [(kdbg::KERN_BASE, base.0), (MODULES, modules.0)].into_iter().chain(processes).collect();
+    let decode = |at: VirtAddr| {
+        // The block's size is encoded with it.
+        let mut bytes = alloc::vec![0; kdbg::MAX_SIZE as usize];
+        let held = space.read(at, &mut bytes).map_or_else(|hole| hole.done, |()| bytes.len());
+        bytes.truncate(held);
+        Kdbg::decode_by_known(&bytes, &known).map(|kdbg| (at, kdbg))
+    };
+    if let Some(at) = hints.kdbg {
+        return decode(at);
+    }
+    // Rotation keeps the number of bits that two encoded numbers differ in.
+    let bits = (base.0 ^ modules.0).count_ones();
+    let apart = (MODULES - kdbg::KERN_BASE) / 8;
+    let mut page = [0; PAGE_BYTES];
+    for offset in (0..u64::from(size)).step_by(page.len()) {
+        let at = base.wrapping_add(offset);
+        if space.read_in_page(at, &mut page).is_err() {
+            continue;
+        }
+        let (words, _) = page.as_chunks::<8>();
+        for (index, (one, other)) in words.iter().zip(words.iter().skip(apart)).enumerate() {
+            if (u64::from_le_bytes(*one) ^ u64::from_le_bytes(*other)).count_ones() == bits {
+                let start = at.wrapping_add(index as u64 * 8).wrapping_sub(kdbg::KERN_BASE as u64);
+                if let Some(found) = decode(start) {
+                    return Some(found);
+                }
             }
         }
     }

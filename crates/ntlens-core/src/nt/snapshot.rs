@@ -13,6 +13,7 @@ use crate::layout::{Layouts, PdbId, Type};
 use crate::memory::pte::PteRules;
 use crate::memory::{PagedSpace, VirtualMemory};
 use crate::nt::census::{self, Processes};
+use crate::nt::context::Context;
 use crate::nt::crash::{self, Crash};
 use crate::nt::fields::Fields;
 use crate::nt::image::ImageHeaders;
@@ -248,7 +249,13 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         sizes: if copies.is_empty() { sizes(kdbg.as_ref()) } else { copies },
         of_copies: true,
     };
-    let selected = select(source, &marks)?;
+    let selected = select(source, &marks).or_else(|why| {
+        let stack =
+            dump.header.as_ref().and_then(|header| Context::parse(&header.context).ok()).map(|context| context.rsp);
+        let found = || infer::triage::infer(triage, dump.header_dtb(), stack);
+        let found = if matches!(why, Error::NoLayout { .. }) { found() } else { None };
+        found.map(Selected::inferred).ok_or(why)
+    })?;
     let fields = Fields::resolve(&selected.layouts);
     let kernel_base = kdbg.as_ref().and_then(Kdbg::kern_base).ok_or(Absent::AddressNotInDump);
     let missing = Err(Absent::AddressNotInDump);

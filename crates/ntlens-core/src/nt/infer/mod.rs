@@ -1,4 +1,25 @@
 //! Finding out the layout of a kernel that no symbols are known of, from the dump itself.
+//!
+//! Nothing is guessed: a field is used only if what lies at its offset, in nearly all objects, is what no other field
+//! holds, and if no second offset does as well. What the layouts of other builds say is no evidence, so they are not
+//! asked. The kernel's own declarations in KDBG count once the objects confirm them. What a damaged list, a few exited
+//! processes or missing pages can spoil is decided by votes ([`votes`]); the rest is strict.
+
+mod body;
+mod cid;
+mod found;
+mod ids;
+mod modules;
+mod name;
+mod peb;
+mod population;
+mod processors;
+mod protection;
+mod threads;
+mod times;
+mod token;
+pub(crate) mod triage;
+mod votes;
 
 use crate::kdbg::Kdbg;
 use crate::layout::Layouts;
@@ -7,6 +28,9 @@ use crate::memory::PagedSpace;
 use crate::nt::image::ImageHeaders;
 use alloc::string::String;
 use alloc::vec::Vec;
+use found::{At, Found};
+use population::Population;
+use threads::Threads;
 
 /// One field whose place was established from the dump.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,8 +77,31 @@ pub struct Inferred {
     pub fields: Vec<InferredField>,
 }
 
-/// Finds out what can be established; `None` if not even the processes can be told apart. `known` has the layouts of other
-/// builds, which may tell what to look for but prove nothing.
-pub fn infer(_evidence: &Evidence<'_>, _known: &dyn LayoutSource) -> Option<Inferred> {
-    None
+/// Finds out what can be established; `None` if not even the processes can be told apart. The layouts of other builds
+/// prove nothing about this one, so none of `_known` is used.
+pub fn infer(evidence: &Evidence<'_>, _known: &dyn LayoutSource) -> Option<Inferred> {
+    let mut found = Found::default();
+    let population = Population::find(evidence, &mut found)?;
+    let mut threads = Threads::collect(evidence, &population);
+    // Later subjects build on earlier ones: parents are older than their children, protected processes have names.
+    ids::find(evidence, &population, &threads, &mut found);
+    times::find(evidence, &population, &mut found);
+    ids::find_parents(evidence, &population, &mut found);
+    name::find(evidence, &population, &mut found);
+    token::find(evidence, &population, &mut found);
+    threads.find(evidence, &population, &mut found);
+    peb::find(evidence, &population, &threads, &mut found);
+    protection::find(&population, &mut found);
+    processors::find(evidence, &mut found);
+    modules::find(evidence, &mut found);
+    for (field, offset) in [("Length", 0), ("Buffer", 8)] {
+        found.add_sure(At::new("_UNICODE_STRING", field, offset), 1.0, "public interface".into());
+    }
+    let size = |get: fn(&Kdbg) -> Option<u64>| evidence.kdbg.and_then(get);
+    let sizes = [
+        ("_EPROCESS", size(Kdbg::size_eprocess)),
+        ("_ETHREAD", size(Kdbg::size_ethread)),
+        ("_KPRCB", size(Kdbg::size_prcb)),
+    ];
+    Some(found.finish(&sizes))
 }

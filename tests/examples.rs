@@ -24,6 +24,7 @@ const EXPECTED: &[(&str, Check)] = &[
     ("read_memory", read_memory),
     ("translate", translate),
     ("layouts", field_offsets),
+    ("inferred_layout", inferred_layout),
     ("json", json),
     ("own_source", own_source),
     ("names", names),
@@ -219,6 +220,24 @@ fn field_offsets(text: &str, _: &Sample) {
         "+0x87a Protection",
     ];
     assert_eq!(words(fields), expected);
+}
+
+/// The same numbers as above, from the dump alone.
+fn inferred_layout(text: &str, sample: &Sample) {
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], format!("layout: inferred, {} fields", lines.len() - 1));
+    for expected in [
+        "+0x028 _EPROCESS.Pcb.DirectoryTableBase: ",
+        "+0x440 _EPROCESS.UniqueProcessId: 4 for System; ",
+        "+0x4b8 _EPROCESS.Token: ",
+        "+0x5a8 _EPROCESS.ImageFileName: \"System\" ",
+        "+0x87a _EPROCESS.Protection: ",
+    ] {
+        assert!(lines.iter().any(|line| line.starts_with(expected)), "{expected} is not in:\n{text}");
+    }
+    let ended = sample.truth.processes.iter().filter(|process| process.exit_time.is_some()).count();
+    let ended = format!("+0x840 _EPROCESS.ExitTime: a time behind that of creation in {ended} processes ");
+    assert!(text.contains(&ended), "{ended} is not in:\n{text}");
 }
 
 fn json(text: &str, sample: &Sample) {

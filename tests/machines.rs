@@ -386,14 +386,22 @@ fn a_kernel_that_is_not_known_is_read_with_others_of_its_build() {
     tally.finish("unknown kernels");
 }
 
+/// Pairs of a build and another one whose symbols a kernel of it claims to have.
+const CLAIMS: [(u32, u32); 5] = [(19041, 17763), (17763, 9600), (22000, 19041), (9600, 22000), (7601, 19041)];
+
+/// Makes a kernel claim the symbols of another build.
+fn claim(image: &mut Image, build: u32) {
+    let at = rsds(image);
+    let id = ntlens_testkit::layouts(&kit::kernel(build)).unwrap().id().unwrap();
+    image.write_kernel(at + 4, &file_order(id.guid));
+    image.write_kernel(at + 20, &id.age.to_le_bytes());
+}
+
 #[test]
 fn a_layout_of_another_build_is_refused() {
-    for (build, wrong) in [(19041, 17763), (17763, 9600), (22000, 19041), (9600, 22000), (7601, 19041)] {
-        let mut image = typical(build, 2, 32).build();
-        let at = rsds(&image);
-        let id = ntlens_testkit::layouts(&kit::kernel(wrong)).unwrap().id().unwrap();
-        image.write_kernel(at + 4, &file_order(id.guid));
-        image.write_kernel(at + 20, &id.age.to_le_bytes());
+    for (build, wrong) in CLAIMS {
+        let mut image = bare(build).build();
+        claim(&mut image, wrong);
         let opened = open("wrong", dump(&image, KERNEL).0);
         match opened.kernel() {
             Err(CoreError::NoLayout { reason, .. }) => assert!(reason.contains("System"), "{build}: {reason}"),
@@ -405,6 +413,20 @@ fn a_layout_of_another_build_is_refused() {
         assert_eq!(info["windows_build"], build);
         assert_eq!(info["dump_kind"], "bitmap-kernel");
         assert!(document(&opened, "info")["layout"]["error"].as_str().unwrap().contains("System"));
+    }
+}
+
+#[test]
+fn a_layout_of_another_build_gives_way_to_what_the_dump_tells() {
+    for (build, wrong) in CLAIMS {
+        let mut image = typical(build, 2, 32).build();
+        claim(&mut image, wrong);
+        let opened = open("wrong", dump(&image, KERNEL).0);
+        let kernel = opened.kernel().unwrap_or_else(|error| panic!("{build} with the symbols of {wrong}: {error}"));
+        assert_eq!(kernel.selected().origin, ntlens::nt::select::Origin::Inferred);
+        let found: Vec<_> = opened.processes().unwrap().processes.iter().map(|p| (p.pid(), p.name())).collect();
+        let truth = kit::in_order(image.truth()).into_iter();
+        assert_eq!(found, truth.map(|p| (Ok(p.pid), Ok(p.image_name.clone()))).collect::<Vec<_>>(), "{build}");
     }
 }
 

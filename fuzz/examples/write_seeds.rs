@@ -2,6 +2,11 @@
 //!
 //! Every seed is made here from numbers; none is a part of a real dump.
 
+/// What the unit tests of the PDB reader use.
+#[path = "../../crates/ntlens-symbols/src/pdb/tests/build.rs"]
+#[allow(dead_code, clippy::cast_possible_truncation)]
+mod pdb;
+
 use std::io;
 use std::path::Path;
 
@@ -9,6 +14,7 @@ fn main() -> io::Result<()> {
     let target = std::env::args().nth(1).ok_or_else(|| io::Error::other("usage: write_seeds FOLDER"))?;
     let target = Path::new(&target);
     for (name, bytes) in [
+        ("isf/table", ISF.into()),
         ("open/full", full_dump()),
         ("open/bitmap", bitmap_dump()),
         ("open/summary", summary_dump()),
@@ -16,6 +22,10 @@ fn main() -> io::Result<()> {
         ("open/triage", triage_dump()),
         ("open/header", header(3)),
         ("pack/small", pack()),
+        ("pdb/image", pdb::sample()),
+        ("pdb/linked.xz", include_bytes!("../../crates/ntlens-symbols/tests/fixtures/lld.pdb.xz").to_vec()),
+        ("pdb/table.gz", gzip(ISF.as_bytes())),
+        ("pdb/table.cab", cabinet(ISF.as_bytes())),
         ("translate/four_levels", page_tables(4)),
         ("translate/five_levels", page_tables(4 | 16)),
     ] {
@@ -273,4 +283,48 @@ fn part(bytes: &[u8]) -> Vec<u8> {
 fn stored(bytes: &[u8]) -> Vec<u8> {
     let len = u16::try_from(bytes.len()).expect("a small block");
     [&[1], &len.to_le_bytes()[..], &(!len).to_le_bytes()[..], bytes].concat()
+}
+
+/// A table that has every kind of type.
+const ISF: &str = r#"{"metadata":{"format":"6.2.0","producer":{"name":"x"},"windows":{"pdb":{"GUID":"AB","age":1,
+"database":"a.pdb","machine_type":34404},"pe":{"major":10,"minor":0,"revision":19041,"build":1}}},
+"base_types":{"int":{"size":4,"signed":true,"kind":"int","endian":"little"}},
+"user_types":{"_A":{"kind":"struct","size":16,"fields":{
+"u":{"offset":8,"type":{"kind":"union","name":"__unnamed_1a"}},
+"b":{"offset":0,"type":{"kind":"bitfield","bit_position":3,"bit_length":2,"type":{"kind":"base","name":"unsigned long"}}},
+"p":{"offset":4,"type":{"kind":"pointer","base":"pointer32","subtype":{"kind":"function"}}},
+"e":{"offset":4,"type":{"kind":"enum","name":"__unnamed_2b"}}}},
+"__unnamed_1a":{"kind":"union","size":8,"fields":{
+"n":{"offset":0,"type":{"kind":"pointer","subtype":{"kind":"struct","name":"_A"}}},
+"a":{"offset":0,"type":{"kind":"array","count":2,"subtype":{"kind":"base","name":"int"}}}}}},
+"enums":{"__unnamed_2b":{"base":"int","size":4,"constants":{"Z":0,"A":-1}}},
+"symbols":{"PsList":{"address":64},"Start":{"address":128,"linkage_name":"_Start"}}}"#;
+
+/// Stored, not deflated: the sum at the end is all that changes to the table must match.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).expect("a small table");
+    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1];
+    let divide = |rest: u32, _| rest >> 1 ^ if rest & 1 == 1 { 0xedb8_8320 } else { 0 };
+    let sum = !bytes.iter().fold(u32::MAX, |rest, byte| (0..8).fold(rest ^ u32::from(*byte), divide));
+    let end = [sum.to_le_bytes(), u32::from(length).to_le_bytes()].concat();
+    [&head[..], &length.to_le_bytes(), &(!length).to_le_bytes(), bytes, &end].concat()
+}
+
+/// A cabinet with one folder, one file and one block, without compression and sums.
+fn cabinet(bytes: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(bytes.len()).expect("a small table");
+    let all = u32::from(length) + 74;
+    Image(b"MSCF".to_vec())
+        .u32(8, all)
+        .u32(16, 44)
+        .bytes(24, &[3, 1, 1, 0, 1, 0])
+        .bytes(36, &[66, 0, 0, 0, 1, 0, 0, 0])
+        .u32(44, length.into())
+        .bytes(52, &[0; 8])
+        .bytes(60, b"a.pdb\0")
+        .u32(66, 0)
+        .bytes(70, &length.to_le_bytes())
+        .bytes(72, &length.to_le_bytes())
+        .bytes(74, bytes)
+        .0
 }

@@ -3,6 +3,7 @@
 //! Files refer to a type without a tag by a name that was made up for it. Here such structures move to where they are
 //! used, and such enumerations get a name that is the same in every build.
 
+use crate::base;
 use crate::error::Fault;
 use alloc::boxed::Box;
 use alloc::format;
@@ -34,6 +35,9 @@ impl Listed {
         let mut renamed = HashMap::new();
         let mut enums = Vec::with_capacity(self.enums.len());
         for mut def in self.enums {
+            if let Some(base) = base::by_name(&def.base) {
+                def.constants.iter_mut().for_each(|(_, value)| *value = base.stored(*value));
+            }
             def.constants.sort_by(|(one, low), (two, high)| (low, one).cmp(&(high, two)));
             // What Microsoft's compiler calls an enumeration without a tag.
             if let Some((first, _)) = def.constants.first().filter(|_| is_tagless(&def.name)) {
@@ -136,8 +140,11 @@ impl Nesting {
                     }
                     return Ok(None);
                 }
-                Type::Struct(name) => {
-                    let Some((def, extent)) = self.inline(name, level)? else { return Ok(None) };
+                Type::Struct(name) if is_tagless(name) => {
+                    let Some((def, extent)) = self.inline(name, level)? else {
+                        *ty = Type::Unknown;
+                        return Ok(None);
+                    };
                     *ty = Type::Inline(def);
                     return Ok(Some(extent));
                 }
@@ -146,7 +153,7 @@ impl Nesting {
         }
     }
 
-    /// The structure that has a made-up name. One that points at itself keeps its name there.
+    /// The structure that has a made-up name; `None` if the file has none of it, and inside itself.
     fn inline(&mut self, name: &Name, level: usize) -> Result<Option<(Arc<StructDef>, Extent)>, Fault> {
         let Some(entry) = self.tagless.get_mut(name) else { return Ok(None) };
         let mut def = match core::mem::replace(entry, Tagless::Open) {
@@ -233,10 +240,11 @@ mod tests {
     fn structures_without_a_tag_move_to_their_use() {
         let a = structure("_A", &[("u", 8, pointer(reference("__unnamed_1"))), ("b", 0, reference("_B"))]);
         let inner = structure("__unnamed_1", &[("e", 0, Type::Enum("__unnamed_2".into()))]);
-        let constants = vec![("Z".into(), 1), ("B".into(), 0), ("A".into(), 0)];
+        let constants = vec![("Z".into(), 1), ("B".into(), 0), ("A".into(), 0xffff_ffff)];
         let e = EnumDef { name: "__unnamed_2".into(), base: "int".into(), constants };
         let (structs, enums) = Listed { structs: vec![a, inner], enums: vec![e] }.assemble().unwrap();
-        assert_eq!((&*enums[0].name, &*enums[0].constants[1].0), ("<unnamed-enum-A>", "B"));
+        assert_eq!(&*enums[0].name, "<unnamed-enum-A>");
+        assert_eq!(enums[0].constants, [("A".into(), -1), ("B".into(), 0), ("Z".into(), 1)]);
         assert_eq!((structs.len(), &*structs[0].fields[0].name), (1, "b"));
         let Type::Pointer(of) = &structs[0].fields[1].ty else { panic!() };
         let Type::Inline(inner) = &**of else { panic!() };
@@ -244,12 +252,12 @@ mod tests {
     }
 
     #[test]
-    fn a_structure_that_contains_itself_keeps_its_name_there() {
+    fn a_structure_without_a_tag_cannot_be_told_inside_itself() {
         let own = structure("__unnamed_1", &[("next", 0, pointer(reference("__unnamed_1")))]);
         let a = structure("_A", &[("u", 0, reference("__unnamed_1"))]);
         let (structs, _) = Listed { structs: vec![own, a], enums: vec![] }.assemble().unwrap();
         let Type::Inline(inner) = &structs[0].fields[0].ty else { panic!() };
-        assert_eq!(inner.fields[0].ty, pointer(reference("__unnamed_1")));
+        assert_eq!(inner.fields[0].ty, pointer(Type::Unknown));
     }
 
     /// `__unnamed_<n>` with some fields of type `__unnamed_<n-1>`, and a structure that has the last.

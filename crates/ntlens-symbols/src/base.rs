@@ -36,6 +36,18 @@ pub(crate) struct BaseType {
     pub(crate) kind: BaseKind,
 }
 
+impl BaseType {
+    /// A number as a variable of this type holds it: compilers write constants with fewer bits or the other sign.
+    pub(crate) fn stored(&self, number: i64) -> i64 {
+        let unused = 64_u32.saturating_sub(8 * self.size);
+        if unused == 0 || self.size == 0 {
+            return number;
+        }
+        let high = number << unused;
+        if self.signed { high >> unused } else { (high.cast_unsigned() >> unused).cast_signed() }
+    }
+}
+
 const fn base(code: u8, name: &'static str, size: u32, signed: bool, kind: BaseKind) -> BaseType {
     BaseType { code, name, size, signed, kind }
 }
@@ -98,6 +110,14 @@ pub(crate) fn by_name(name: &str) -> Option<&'static BaseType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn constants_have_the_bits_of_their_type() {
+        let stored = |name, number| by_name(name).unwrap().stored(number);
+        assert_eq!((stored("int", 0xffff_ffff), stored("int", -1), stored("int", 7)), (-1, -1, 7));
+        assert_eq!((stored("unsigned long", -1), stored("unsigned char", -1)), (0xffff_ffff, 0xff));
+        assert_eq!((stored("long long", i64::MIN), stored("unsigned long long", -1)), (i64::MIN, -1));
+    }
 
     #[test]
     fn numbers_are_unique_and_names_agree() {

@@ -1,11 +1,11 @@
 //! The structures of `26100-structures.json`: places written for people, such as `"0x338 [15]"` and `"bits 1..16"`.
 
-use super::input_vergilius::sort;
 use super::kernel::{Definition, Kernel};
 use super::offsets_only::Known;
 use super::read::{self, Failure, json};
 use ntlens_core::layout::{FieldDef, StructDef, Type, Version};
 use ntlens_symbols::Source;
+use ntlens_symbols::sort_fields;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,7 +60,7 @@ pub(super) fn read(path: &Path, known: &Known<'_>) -> Result<Kernel, Failure> {
         }
     }
     let definitions = structs.into_iter().map(|(name, mut def)| {
-        sort(&mut def.fields);
+        sort_fields(&mut def.fields);
         (name.to_owned(), Arc::new(Definition::Struct(def)))
     });
     Ok(Kernel {

@@ -4,7 +4,7 @@ use super::kernel::{Definition, Kernel};
 use super::offsets_only::Known;
 use super::read::{self, Failure, json, number, object};
 use ntlens_core::layout::{FieldDef, StructDef, Type, Version};
-use ntlens_symbols::Source;
+use ntlens_symbols::{Source, sort_fields};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -49,20 +49,9 @@ fn structure(name: &str, value: &Value, version: Version, known: &Known<'_>) -> 
         };
         fields.push(FieldDef { name: field.as_str().into(), offset: read::to_u32(offset)?, ty });
     }
-    sort(&mut fields);
+    sort_fields(&mut fields);
     // The source's size of this one is wrong in the later builds.
     let size_known = name != "_KPRCB" || version.build < 19041;
     let size = if size_known { Some(number(value, "size")?) } else { None };
     Ok(StructDef { kind: known.kind(name, version), name: name.into(), size, fields })
-}
-
-/// The order of the exact kernels: by offset, then by bit; of fields at one place by name, whatever order a file has.
-pub(super) fn sort(fields: &mut [FieldDef]) {
-    fields.sort_by_cached_key(|field| {
-        let bit = match field.ty {
-            Type::Bits { position, .. } => u16::from(position) + 1,
-            _ => 0,
-        };
-        (field.offset, bit, field.name.clone())
-    });
 }

@@ -2,9 +2,9 @@
 
 mod diff;
 mod encode;
-mod input_isf;
 mod input_kernels;
 mod input_ntdiff;
+mod input_symbols;
 mod input_vergilius;
 mod kernel;
 mod offsets_only;
@@ -16,7 +16,6 @@ mod write_symbols;
 
 use crate::failure::Failure;
 use kernel::{Definition, Kernel};
-use ntlens_core::layout::Version;
 use ntlens_symbols::{Pack, PackError};
 use offsets_only::Known;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,14 +23,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// For the list of chores.
-pub(crate) const ABOUT: &str =
-    "make the layout pack: --layouts FOLDER [--isf FILE[=VERSION] | --isf FOLDER]... [--out FILE] [--check]";
+pub(crate) const ABOUT: &str = "make the layout pack: --layouts FOLDER [--isf|--pdb FILE[=VERSION] | --isf|--pdb FOLDER]... [--out FILE] [--check]";
 
 /// What the command line asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
     layouts: Option<PathBuf>,
-    isf: Vec<String>,
+    /// PDBs and ISF tables; the files themselves tell which they are.
+    symbols: Vec<String>,
     out: Option<PathBuf>,
     check: bool,
 }
@@ -45,13 +44,13 @@ impl Options {
                 || arguments.next().cloned().ok_or_else(|| Failure::new(format!("{argument} needs a value")));
             match argument.as_str() {
                 "--layouts" => options.layouts = Some(value()?.into()),
-                "--isf" => options.isf.push(value()?),
+                "--isf" | "--pdb" => options.symbols.push(value()?),
                 "--out" => options.out = Some(value()?.into()),
                 "--check" => options.check = true,
                 other => return Err(Failure::new(format!("unknown argument {other}; pack: {ABOUT}"))),
             }
         }
-        if options.layouts.is_none() && options.isf.is_empty() {
+        if options.layouts.is_none() && options.symbols.is_empty() {
             return Err(Failure::new(format!("nothing to pack; pack: {ABOUT}")));
         }
         Ok(options)
@@ -110,14 +109,13 @@ fn inputs(options: &Options) -> Result<Vec<Kernel>, Failure> {
     if let Some(layouts) = &options.layouts {
         exact = input_kernels::read(&layouts.join("kernels-192.json.xz"))?;
     }
-    let versions = exact.iter().filter_map(|kernel| Some((kernel.id?, kernel.version))).collect();
+    let mut versions: BTreeMap<_, _> = exact.iter().filter_map(|kernel| Some((kernel.id?, kernel.version))).collect();
     let symbols = exact.iter().flat_map(|kernel| kernel.symbols.keys().cloned()).collect();
-    let context = input_isf::Context { versions: &versions, symbols: &symbols };
-    for isf in &options.isf {
-        for (path, version) in isf_files(isf)? {
-            exact.push(input_isf::read(&path, version, &context)?);
-        }
+    let mut files = Vec::new();
+    for argument in &options.symbols {
+        files.append(&mut input_symbols::files(argument)?);
     }
+    exact.append(&mut input_symbols::read(files, &mut versions, &symbols)?);
     let exact = without_repetition(exact)?;
     let mut kernels = Vec::new();
     if let Some(layouts) = &options.layouts {
@@ -128,33 +126,6 @@ fn inputs(options: &Options) -> Result<Vec<Kernel>, Failure> {
     kernels.extend(exact);
     kernels.sort_by_key(|kernel| (kernel.version, kernel.source, kernel.id));
     Ok(kernels)
-}
-
-/// `FILE`, `FILE=VERSION` or a folder of such files.
-fn isf_files(argument: &str) -> Result<Vec<(PathBuf, Option<Version>)>, Failure> {
-    let path = PathBuf::from(argument);
-    if path.is_dir() {
-        let failed = |error: std::io::Error| Failure::new(error.to_string()).in_file(&path);
-        let mut files = Vec::new();
-        for entry in std::fs::read_dir(&path).map_err(failed)? {
-            let name = entry.map_err(failed)?.path();
-            let is_table = name
-                .to_str()
-                .is_some_and(|name| [".json", ".json.xz", ".json.gz"].iter().any(|ending| name.ends_with(ending)));
-            if is_table {
-                files.push((name, None));
-            }
-        }
-        files.sort();
-        return Ok(files);
-    }
-    match argument.rsplit_once('=').filter(|_| !path.exists()) {
-        Some((path, version)) => {
-            let version = version.parse().map_err(|error| Failure::new(format!("{version}: {error}")))?;
-            Ok(vec![(path.into(), Some(version))])
-        }
-        None => Ok(vec![(path, None)]),
-    }
 }
 
 /// Each kernel once; two inputs that tell the same kernel otherwise are an error.

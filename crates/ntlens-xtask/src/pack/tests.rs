@@ -1,7 +1,7 @@
 //! What goes into a pack comes out of it.
 
 use super::*;
-use ntlens_core::layout::{EnumDef, FieldDef, Name, PdbId, StructDef, StructKind, Type};
+use ntlens_core::layout::{EnumDef, FieldDef, Name, PdbId, StructDef, StructKind, Type, Version};
 use ntlens_symbols::Source;
 use proptest::prelude::*;
 
@@ -161,8 +161,8 @@ fn the_list_of_hot_names_has_remarks_and_marks() {
 #[test]
 fn the_command_line_is_checked() {
     let parse = |text: &str| Options::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
-    let options = parse("--layouts l --isf a --isf b --check").unwrap();
-    assert_eq!((options.isf.len(), options.check, options.out), (2, true, None));
+    let options = parse("--layouts l --isf a --pdb b --check").unwrap();
+    assert_eq!((options.symbols.len(), options.check, options.out), (2, true, None));
     for bad in ["", "--check", "--layouts", "--isf a --nothing"] {
         assert!(parse(bad).is_err(), "{bad}");
     }

@@ -30,6 +30,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("names", names),
     ("dt", dt),
     ("symbol_path", symbol_path),
+    ("read_pdb", read_pdb),
+    ("write_isf", write_isf),
 ];
 
 struct Sample {
@@ -102,8 +104,12 @@ fn run(name: &str, dump: &Path) -> String {
     let folder = test.parent().unwrap().with_file_name("examples");
     let program = folder.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(program.exists(), "{} is not built: `cargo test` or `cargo build --examples` does it", program.display());
-    let argument = if name == "layouts" { "19041".as_ref() } else { dump.as_os_str() };
-    let output = Command::new(&program).arg(argument).output().unwrap();
+    let argument = match name {
+        "layouts" | "write_isf" => Some("19041".as_ref()),
+        "read_pdb" => None,
+        _ => Some(dump.as_os_str()),
+    };
+    let output = Command::new(&program).args(argument).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name}: {} {stderr}", output.status);
     assert_eq!(stderr, "", "{name}");
@@ -288,4 +294,26 @@ fn dt(text: &str, _: &Sample) {
             "~ +0x87a Protection : _PS_PROTECTION (was at +0x6fa)",
         ]
     );
+}
+
+/// What the image's RSDS record and `llvm-pdbutil dump` say of the same PDB.
+fn read_pdb(text: &str, _: &Sample) {
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines[0], "symbols 1C00BC34AB8819474C4C44205044422E1");
+    assert_eq!(lines[1], "3 structures, 1 enumerations, 4 symbols");
+    let fields = ["Links", "State", "Value", "Routine", "Time"].iter().zip([0, 16, 20, 32, 40]);
+    for (line, (name, offset)) in lines[2..].iter().zip(fields) {
+        assert!(line.starts_with(&format!("   +0x{offset:03x} {name} ")), "{line}");
+    }
+    assert_eq!(lines.len(), 7);
+}
+
+/// The debugger's own numbers for Windows 10 2004.
+fn write_isf(text: &str, _: &Sample) {
+    let table: Json = serde_json::from_str(text).expect("a JSON document");
+    assert_eq!(table["metadata"]["format"], "6.2.0");
+    assert_eq!(table["metadata"]["windows"]["pe"]["revision"], 19041);
+    let fields = &table["user_types"]["_EPROCESS"]["fields"];
+    let offsets = ["UniqueProcessId", "Token", "ImageFileName", "Protection"].map(|name| &fields[name]["offset"]);
+    assert_eq!(offsets, [0x440, 0x4b8, 0x5a8, 0x87a].map(Json::from).each_ref());
 }

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr, missing_docs)]
 
 mod common;
+#[path = "common/peer.rs"]
+mod peer;
 
 use common::{Tally, dump_file, files, hex, rows, shared};
 use kdmp_parser::gxa::{Gpa, Gva};
@@ -14,9 +16,9 @@ use ntlens::address::{PAGE_SIZE, PhysAddr, VirtAddr};
 use ntlens::memory::spans::spans;
 use ntlens::memory::{Residence, VirtualMemory};
 use ntlens_testkit::{Kind, Machine, Placement, layouts};
+use peer::{python, volatility};
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Numbers that are the same in every run (xorshift64*).
 struct Random(u64);
@@ -148,54 +150,18 @@ fn virtual_read(dump: &OpenDump, peer: &KernelDumpParser, random: &mut Random) -
     (u64::from(direct != expected), 0)
 }
 
-/// A Python that has volatility3; `None`, with a message, where none is named.
-fn python() -> Option<PathBuf> {
-    let named = std::env::var_os("NTLENS_PEERS_PYTHON").map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/python");
-    let python = named.unwrap_or(beside);
-    let has =
-        Command::new(&python).args(["-c", "import volatility3"]).output().is_ok_and(|output| output.status.success());
-    if !has {
-        eprintln!("skipped: no Python with volatility3 ({}); `cargo xtask test` makes one", python.display());
-    }
-    has.then_some(python)
-}
-
-/// Runs a plugin and gives its rows. The symbols are copies: volatility3 writes into the folder that it is given.
-fn volatility(python: &Path, shared: &Path, dump: &Path, plugin: &str) -> Vec<Json> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility");
-    let symbols = folder.join("symbols/windows/ntkrnlmp.pdb");
-    std::fs::create_dir_all(&symbols).unwrap();
-    std::fs::create_dir_all(folder.join("cache")).unwrap();
+/// A folder of symbols for volatility3. They are copies: it writes into the folder that it is given.
+fn given_symbols(shared: &Path) -> PathBuf {
+    let symbols = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility/symbols");
+    let folder = symbols.join("windows/ntkrnlmp.pdb");
+    std::fs::create_dir_all(&folder).unwrap();
     for isf in files(&shared.join("isf"), ".json.xz") {
-        let copy = symbols.join(isf.file_name().unwrap());
+        let copy = folder.join(isf.file_name().unwrap());
         if !copy.exists() {
             std::fs::copy(&isf, copy).unwrap();
         }
     }
-    let output = Command::new(python)
-        .args([
-            "-c",
-            "import sys; sys.argv[0] = 'vol'; from volatility3.cli import main; main()",
-            "-q",
-            "--offline",
-            "-r",
-            "json",
-        ])
-        .arg("--cache-path")
-        .arg(folder.join("cache"))
-        .arg("-s")
-        .arg(folder.join("symbols"))
-        .arg("-f")
-        .arg(dump)
-        .arg(plugin)
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{plugin} of {}: {error}", dump.display());
-    let rows: Json = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{plugin}: {why}: {text}{error}"));
-    rows.as_array().unwrap().clone()
+    symbols
 }
 
 /// The dumps of types 1 and 5 whose symbols are at hand: what volatility3 opens by itself.
@@ -210,6 +176,7 @@ fn moment(text: &Json) -> String {
 #[test]
 fn volatility_lists_the_same_processes_and_modules() {
     let (Some(shared), Some(python)) = (shared(), python()) else { return };
+    let symbols = given_symbols(&shared);
     let mut tally = Tally::default();
     let of_kit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-volatility.dmp");
     // What the project's own writer makes is a dump to others, too; the symbols of this kernel are at hand.
@@ -219,7 +186,7 @@ fn volatility_lists_the_same_processes_and_modules() {
     for (name, path) in samples.into_iter().chain([("testkit", of_kit)]) {
         let dump = ntlens::open(&path).unwrap();
         let ours = rows(&dump, "processes");
-        let theirs = volatility(&python, &shared, &path, "windows.pslist");
+        let theirs = volatility(&python, &symbols, &path, "windows.pslist");
         let active: Vec<&Json> =
             ours.iter().filter(|row| row["sources"].as_array().unwrap().contains(&"active-list".into())).collect();
         if name.starts_with("e5") {
@@ -247,7 +214,7 @@ fn volatility_lists_the_same_processes_and_modules() {
             tally.check("exit_time", &place, &moment(&own["exit_time"]).into(), &moment(&row["ExitTime"]).into());
         }
         let ours = rows(&dump, "modules");
-        let theirs = volatility(&python, &shared, &path, "windows.modules");
+        let theirs = volatility(&python, &symbols, &path, "windows.modules");
         if name.starts_with("e5") {
             assert!(theirs.len() < ours.len(), "{name}: {} of {}", theirs.len(), ours.len());
         } else {

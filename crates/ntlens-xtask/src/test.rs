@@ -71,7 +71,8 @@ fn shared(root: &Path) -> Option<PathBuf> {
 
 /// A Python with the peers that the tests compare with, made once; `None`, with a message, where that cannot be done.
 fn peers(root: &Path) -> Option<PathBuf> {
-    const PACKAGES: [&str; 2] = ["volatility3==2.28.2", "kdmp-parser==0.7.4"];
+    // Without jsonschema volatility3 takes any table for a valid one.
+    const PACKAGES: [&str; 3] = ["volatility3==2.28.2", "kdmp-parser==0.7.4", "jsonschema==4.26.0"];
     let venv = root.join("target/peers");
     let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let complete = venv.join("complete");

@@ -1,0 +1,48 @@
+//! volatility3, run as a process.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
+
+use serde_json::Value as Json;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A Python that has volatility3; `None`, with a message, where none is named.
+pub(crate) fn python() -> Option<PathBuf> {
+    let named = std::env::var_os("NTLENS_PEERS_PYTHON").map(PathBuf::from);
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/python");
+    let python = named.unwrap_or(beside);
+    let has =
+        Command::new(&python).args(["-c", "import volatility3"]).output().is_ok_and(|output| output.status.success());
+    if !has {
+        eprintln!("skipped: no Python with volatility3 ({}); `cargo xtask test` makes one", python.display());
+    }
+    has.then_some(python)
+}
+
+/// Runs a plugin and gives its rows. What it keeps for later runs is kept beside the folder of symbols.
+pub(crate) fn volatility(python: &Path, symbols: &Path, dump: &Path, plugin: &str) -> Vec<Json> {
+    let cache = symbols.with_file_name("cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    let output = Command::new(python)
+        .args([
+            "-c",
+            "import sys; sys.argv[0] = 'vol'; from volatility3.cli import main; main()",
+            "-q",
+            "--offline",
+            "-r",
+            "json",
+        ])
+        .arg("--cache-path")
+        .arg(cache)
+        .arg("-s")
+        .arg(symbols)
+        .arg("-f")
+        .arg(dump)
+        .arg(plugin)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{plugin} of {}: {error}", dump.display());
+    let rows: Json = serde_json::from_str(&text).unwrap_or_else(|why| panic!("{plugin}: {why}: {text}{error}"));
+    rows.as_array().unwrap().clone()
+}

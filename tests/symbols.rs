@@ -181,7 +181,7 @@ impl Told<'_> {
                 count.bits += 1;
             }
             ("base", Type::Base(ours)) | ("struct" | "union", Type::Struct(ours)) => {
-                assert_eq!(&**ours, name, "{path}")
+                assert_eq!(&**ours, name, "{path}");
             }
             ("struct" | "union", Type::Inline(def)) => {
                 assert!(is_tagless(name) && def.name.is_empty(), "{path}: {name}");

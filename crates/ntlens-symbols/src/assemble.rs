@@ -29,9 +29,12 @@ pub(crate) struct Listed {
     pub(crate) enums: Vec<EnumDef>,
 }
 
+/// Structures and enumerations that are ready for layouts.
+pub(crate) type Assembled = (Vec<Arc<StructDef>>, Vec<Arc<EnumDef>>);
+
 impl Listed {
     /// Orders fields and constants, and takes made-up names out.
-    pub(crate) fn assemble(self) -> Result<(Vec<Arc<StructDef>>, Vec<Arc<EnumDef>>), Fault> {
+    pub(crate) fn assemble(self) -> Result<Assembled, Fault> {
         let mut renamed = HashMap::new();
         let mut enums = Vec::with_capacity(self.enums.len());
         for mut def in self.enums {

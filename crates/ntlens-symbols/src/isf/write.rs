@@ -42,7 +42,7 @@ pub enum WriteError {
 ///
 /// The same layouts always make the same bytes. A type that the layouts do not tell is written as `void`.
 pub fn write(out: impl Write, layouts: &Layouts, id: PdbId, pdb: &str) -> Result<(), WriteError> {
-    let mut types = Types { layouts, bases: BTreeMap::new(), tagless: BTreeMap::new(), tagless_types: Map::new() };
+    let mut types = Types { layouts, bases: BTreeMap::new(), tagless: BTreeMap::new(), inline: Map::new() };
     // What volatility3 builds its own types of.
     types.base("pointer")?;
     types.base("void")?;
@@ -50,7 +50,7 @@ pub fn write(out: impl Write, layouts: &Layouts, id: PdbId, pdb: &str) -> Result
     for def in layouts.structures() {
         user_types.insert(def.name.to_string(), types.structure(def)?);
     }
-    user_types.append(&mut types.tagless_types);
+    user_types.append(&mut types.inline);
     let mut enums = Map::new();
     for def in layouts.enumerations() {
         enums.insert(def.name.to_string(), types.enumeration(def)?);
@@ -101,7 +101,7 @@ struct Types<'l> {
     bases: BTreeMap<&'static str, Value>,
     /// Names made up for structures without one.
     tagless: BTreeMap<&'l StructDef, String>,
-    tagless_types: Map<String, Value>,
+    inline: Map<String, Value>,
 }
 
 impl<'l> Types<'l> {
@@ -149,7 +149,7 @@ impl<'l> Types<'l> {
         // Numbers of types in a PDB start here.
         let name = format!("__unnamed_{:x}", 0x1000 + self.tagless.len());
         self.tagless.insert(def, name.clone());
-        self.tagless_types.insert(name.clone(), value);
+        self.inline.insert(name.clone(), value);
         Ok(name)
     }
 

@@ -114,7 +114,7 @@ pub(super) enum Record<'s> {
         position: u8,
     },
     Procedure,
-    FieldList(Members<'s>),
+    FieldList(FieldList<'s>),
     /// Lists of arguments, tables of virtual functions: no layout needs them.
     Other,
 }
@@ -161,7 +161,7 @@ impl<'s> Record<'s> {
             }
             0x1205 => Self::Bits { of: c.u32()?, length: c.u8()?, position: c.u8()? },
             0x1008 | 0x1009 => Self::Procedure,
-            0x1203 => Self::FieldList(Members(cursor)),
+            0x1203 => Self::FieldList(FieldList(cursor)),
             _ => Self::Other,
         })
     }
@@ -187,6 +187,19 @@ pub(super) enum Member<'s> {
 
 /// A list of fields that has not been read yet.
 #[derive(Clone, Copy, Debug)]
+pub(super) struct FieldList<'s>(Cursor<'s>);
+
+impl<'s> IntoIterator for FieldList<'s> {
+    type Item = Option<Member<'s>>;
+    type IntoIter = Members<'s>;
+
+    fn into_iter(self) -> Members<'s> {
+        Members(self.0)
+    }
+}
+
+/// The entries of a list of fields.
+#[derive(Debug)]
 pub(super) struct Members<'s>(Cursor<'s>);
 
 impl<'s> Iterator for Members<'s> {

@@ -1,6 +1,6 @@
 //! The type stream of a PDB.
 
-use super::records::{Cursor, Member, Members, Record, Tag};
+use super::records::{Cursor, Member, Record, Tag};
 use crate::assemble::{Listed, MAX_TYPE_DEPTH, is_tagless, pointer};
 use crate::base::{self, POINTER32};
 use crate::error::Fault;
@@ -146,7 +146,6 @@ impl<'s> Types<'s> {
                 return Err(malformed(owner, "a list of fields"));
             };
             self.count_members(owner)?;
-            let members: Members<'s> = members;
             for member in members {
                 self.count_members(owner)?;
                 match member.ok_or_else(|| malformed(list, "a field of a known kind"))? {
@@ -259,8 +258,7 @@ impl<'s> Types<'s> {
                 continue;
             }
             index = match record {
-                Record::Struct { size, .. } => return Ok(Some(size)),
-                Record::Array { size, .. } => return Ok(Some(size)),
+                Record::Struct { size, .. } | Record::Array { size, .. } => return Ok(Some(size)),
                 Record::Pointer { attributes, .. } => return Ok(pointer_size(attributes)),
                 Record::Enum { base: of, .. } | Record::Same { of } | Record::Bits { of, .. } => of,
                 Record::Procedure | Record::FieldList(_) | Record::Other => return Ok(None),

@@ -51,7 +51,7 @@ fn pdb(root: &Path, shared: &Path) {
     let python = named.unwrap_or_else(|| root.join("target/peers/bin/python"));
     let script = root.join("benches/peers/volatility3_pdbconv.py");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    for _ in 0..5 {
+    for _ in 0..3 {
         ours.extend(times(9, || load(&path)));
         let output = Command::new(&python).arg(&script).arg(&path).output();
         if let Some(output) = output.ok().filter(|output| output.status.success()) {

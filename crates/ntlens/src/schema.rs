@@ -79,6 +79,7 @@ fn property(kind: Kind, about: &str) -> Json {
         Kind::Uint | Kind::Code => json!({"type": ["integer", "null"], "minimum": 0}),
         Kind::Address => json!({"type": ["string", "null"], "pattern": ADDRESS}),
         Kind::Time => json!({"type": ["string", "null"], "format": "date-time"}),
+        Kind::Confidence => json!({"type": ["number", "null"], "minimum": 0, "maximum": 1}),
         Kind::Duration => json!({"type": ["number", "null"], "minimum": 0}),
         Kind::List => json!({"type": ["array", "null"], "items": {"type": "string"}}),
         Kind::Addresses => json!({"type": ["array", "null"], "items": {"type": "string", "pattern": ADDRESS}}),

@@ -34,6 +34,7 @@ pub(crate) enum Kind {
     Bool,
     Integer,
     Seconds,
+    Confidence,
     Time,
     Address,
     Addresses,
@@ -47,6 +48,7 @@ impl Kind {
         match property["type"][0].as_str().unwrap() {
             "boolean" => Self::Bool,
             "integer" => Self::Integer,
+            "number" if property["maximum"] == 1 => Self::Confidence,
             "number" => Self::Seconds,
             "array" if is_address(&property["items"]) => Self::Addresses,
             "array" => Self::List,
@@ -67,6 +69,7 @@ impl Kind {
             || match self {
                 Self::Bool => value.is_boolean(),
                 Self::Integer => value.is_u64(),
+                Self::Confidence => value.as_f64().is_some_and(|sure| (0.0..=1.0).contains(&sure)),
                 Self::Seconds => value.as_f64().is_some_and(|seconds| seconds >= 0.0),
                 Self::Time => value.as_str().is_some_and(is_time),
                 Self::Address => value.as_str().is_some_and(is_address),

@@ -356,9 +356,14 @@ impl Layouts {
         let mut def = self.structure(structure).ok_or_else(|| self.no_structure(structure))?;
         let mut offset = 0_u32;
         let mut steps = path.split('.').peekable();
+        // What a structure without a name lacks is missing from the one around it.
+        let mut around = &def.name;
         while let Some(step) = steps.next() {
+            if !def.name.is_empty() {
+                around = &def.name;
+            }
             let Some(field) = def.fields.iter().find(|field| &*field.name == step) else {
-                return Err(self.no_field(&def.name, step));
+                return Err(self.no_field(around, step));
             };
             offset = offset.checked_add(field.offset).ok_or(Absent::Malformed)?;
             if steps.peek().is_none() {

@@ -12,12 +12,12 @@ use crate::layout::field::{Bits, Embedded, Field};
 use crate::layout::view::StructView;
 use crate::layout::{FieldDef, Layouts, StructDef};
 use crate::memory::VirtualMemory;
-use crate::nt::infer::InferredField;
+use crate::nt::infer::{Inferred, InferredField};
 use crate::nt::list::{Links, MAX_MEMBERS};
 use crate::nt::process::PROCESS_OBJECT;
 use crate::nt::select::KernelMarks;
 use crate::nt::snapshot::Snapshot;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -26,13 +26,8 @@ use alloc::vec::Vec;
 /// definition of it.
 type Judge = (&'static str, fn(&Seen<'_>, &Trial) -> Option<String>);
 
-const JUDGES: &[Judge] = &[
-    ("_EPROCESS", process),
-    ("_ETHREAD", thread),
-    ("_KPRCB", processor),
-    ("_EJOB", job),
-    ("_ESERVERSILO_GLOBALS", silo_globals),
-];
+const JUDGES: &[Judge] =
+    &[("_ETHREAD", thread), ("_KPRCB", processor), ("_EJOB", job), ("_ESERVERSILO_GLOBALS", silo_globals)];
 
 /// Instances of one structure that are looked at.
 const MAX_INSTANCES: usize = 64;
@@ -98,7 +93,6 @@ const THREAD_OBJECT: u8 = 6;
 /// What of the dump the definitions are held against.
 struct Seen<'s> {
     snapshot: &'s Snapshot,
-    anchors: &'s [InferredField],
     processes: Vec<VirtAddr>,
 }
 
@@ -108,88 +102,158 @@ struct Trial {
     size: Option<u32>,
 }
 
-/// What of other revisions fits a kernel.
-pub(crate) struct Fit {
-    /// The layouts without the definitions that do not fit; `None` if all of them do.
-    pub(crate) layouts: Option<Layouts>,
+/// Definitions that do not fit a kernel, of the revisions that its layouts are the agreement of.
+pub(crate) struct Fit<'a> {
+    revisions: &'a [Layouts],
+    marks: &'a KernelMarks,
+    /// What the dump itself gave away.
+    found: Option<&'a Inferred>,
+    misfits: Vec<StructDef>,
     /// The structures of which no definition fits.
     pub(crate) incomplete: Vec<Incomplete>,
 }
 
-/// Holds the revisions that a snapshot's layouts are the agreement of against its dump. `anchors` are places of fields that
-/// the dump itself gave away.
-pub(crate) fn judge(snapshot: &Snapshot, revisions: &[Layouts], marks: &KernelMarks, anchors: &[InferredField]) -> Fit {
-    let processes = snapshot.processes().processes;
-    let processes = processes.iter().map(super::Process::eprocess).take(MAX_INSTANCES).collect();
-    let seen = Seen { snapshot, anchors, processes };
-    let allow = marks.allow(revisions);
-    let mut misfits: Vec<StructDef> = Vec::new();
-    let mut incomplete = Vec::new();
-    for (structure, judge) in JUDGES {
-        let known: BTreeSet<&StructDef> = revisions.iter().filter_map(|all| all.structure(structure)).collect();
-        let mut reasons = Vec::new();
-        for def in &known {
-            if !allow(def) {
-                reasons.push("the kernel gives another size".into());
-                continue;
-            }
-            let trial = Trial { layouts: snapshot.layouts().with_structure((*def).clone()), size: def.size };
-            if let Some(why) = judge(&seen, &trial) {
-                misfits.push((*def).clone());
-                reasons.push(why);
+impl<'a> Fit<'a> {
+    /// Holds the revisions against the places of fields that the dump itself gave away.
+    pub(crate) fn new(revisions: &'a [Layouts], marks: &'a KernelMarks, found: Option<&'a Inferred>) -> Self {
+        let mut fit = Self { revisions, marks, found, misfits: Vec::new(), incomplete: Vec::new() };
+        let anchors = found.map_or(&[][..], |found| &found.fields);
+        let structures: BTreeSet<&str> = anchors.iter().map(|anchor| anchor.structure).collect();
+        for structure in structures {
+            fit.reject(structure, |revision, _| moved(revision, structure, anchors));
+        }
+        fit
+    }
+
+    /// Whether any definition was rejected.
+    pub(crate) fn changes(&self) -> bool {
+        !self.misfits.is_empty() || !self.incomplete.is_empty()
+    }
+
+    /// Holds the revisions against the objects of a dump that was opened with the layouts so far. `true` if that rejected
+    /// any more.
+    pub(crate) fn judge(&mut self, snapshot: &Snapshot) -> bool {
+        let processes = snapshot.processes().processes;
+        let processes = processes.iter().map(super::Process::eprocess).take(MAX_INSTANCES).collect();
+        let seen = Seen { snapshot, processes };
+        let before = (self.misfits.len(), self.incomplete.len());
+        for (structure, judge) in JUDGES {
+            self.reject(structure, |_, def| {
+                let layouts = snapshot.layouts().with_structure(def.clone());
+                judge(&seen, &Trial { layouts, size: def.size })
+            });
+        }
+        before != (self.misfits.len(), self.incomplete.len())
+    }
+
+    /// Rejects the definitions of a structure against which something speaks.
+    fn reject(&mut self, structure: &str, speaks_against: impl Fn(&Layouts, &StructDef) -> Option<String>) {
+        let allow = self.marks.allow(self.revisions);
+        let mut known: BTreeMap<&StructDef, &Layouts> = BTreeMap::new();
+        for revision in self.revisions {
+            if let Some(def) = revision.structure(structure) {
+                known.entry(def).or_insert(revision);
             }
         }
-        if let Some(why) = reasons.pop().filter(|_| reasons.len() + 1 == known.len()) {
+        let mut reasons = Vec::new();
+        for (def, revision) in &known {
+            if self.misfits.contains(def) {
+                reasons.push(None);
+            } else if !allow(def) {
+                reasons.push(Some("the kernel gives another size".into()));
+            } else if let Some(why) = speaks_against(revision, def) {
+                self.misfits.push((*def).clone());
+                reasons.push(Some(why));
+            }
+        }
+        let none_fits = !known.is_empty() && reasons.len() == known.len();
+        if let Some(why) = reasons.into_iter().flatten().next_back().filter(|_| none_fits) {
             let what = format!("{structure} is not as in the known revisions of this build: {why}");
-            incomplete.push(Incomplete::new(what, "layout", Absent::SymbolsNeeded));
+            // One reason a structure is enough.
+            if !self.incomplete.iter().any(|told| told.what.split(' ').next() == Some(structure)) {
+                self.incomplete.push(Incomplete::new(what, "layout", Absent::SymbolsNeeded));
+            }
         }
     }
-    let fits = |def: &StructDef| allow(def) && !misfits.contains(def);
-    let layouts = (!misfits.is_empty()).then(|| Layouts::agreement_where(revisions, &fits));
-    Fit { layouts, incomplete }
+
+    /// The layouts without the definitions that do not fit. Of a structure of which none fits, they have what the dump gave
+    /// away.
+    pub(crate) fn layouts(&self) -> Layouts {
+        let allow = self.marks.allow(self.revisions);
+        let fits = |def: &StructDef| allow(def) && !self.misfits.contains(def);
+        let layouts = Layouts::agreement_where(self.revisions, &fits);
+        let Some(found) = self.found else { return layouts };
+        found.layouts.structures().fold(layouts, |layouts, told| {
+            let known = self.revisions.iter().any(|revision| revision.structure(&told.name).is_some());
+            if !known || layouts.structure(&told.name).is_some() {
+                return layouts;
+            }
+            layouts.with_some_fields(between_anchors(self.revisions, told, &found.fields))
+        })
+    }
+
+    /// The fields that the layouts have from the dump.
+    pub(crate) fn told(&self) -> Vec<InferredField> {
+        let layouts = self.layouts();
+        let told = |field: &&InferredField| {
+            let unknown = |revision: &Layouts| {
+                let known = revision.place(field.structure, field.field);
+                known.is_err() || known.is_ok_and(|known| known.offset != field.offset)
+            };
+            layouts.place(field.structure, field.field).is_ok_and(|place| place.offset == field.offset)
+                && self.revisions.iter().all(unknown)
+        };
+        self.found.iter().flat_map(|found| &found.fields).filter(told).cloned().collect()
+    }
 }
+
+/// The first field that a revision has elsewhere than the dump.
+fn moved(revision: &Layouts, structure: &str, anchors: &[InferredField]) -> Option<String> {
+    anchors.iter().filter(|anchor| anchor.structure == structure).find_map(|anchor| {
+        let known = revision.place(anchor.structure, anchor.field).ok()?.offset;
+        let why = format!("{} lies at {:#x}, not at {known:#x}", anchor.field, anchor.offset);
+        (known != anchor.offset).then_some(why)
+    })
+}
+
+/// A field that the dump gave away: its place in a revision, its first name, and whether it has moved.
+type Anchor<'a> = (u32, &'a str, bool);
 
 /// What is left of a structure that has changed in ways not known: the fields that the dump gave away, and those of the
 /// best known definition that lie between two of them which have not moved.
-pub(crate) fn between_anchors(
-    structure: &str,
-    revisions: &[Layouts],
-    found: &StructDef,
-    anchors: &[InferredField],
-) -> StructDef {
-    let moved = |revision: &Layouts| -> Vec<(u32, bool)> {
+fn between_anchors(revisions: &[Layouts], found: &StructDef, anchors: &[InferredField]) -> StructDef {
+    let structure = &*found.name;
+    let anchors_in = |revision: &Layouts| -> Vec<Anchor<'_>> {
         let anchors = anchors.iter().filter(|anchor| anchor.structure == structure);
         let known = anchors.filter_map(|anchor| {
             let known = revision.place(structure, anchor.field).ok()?.offset;
-            Some((known, known != anchor.offset))
+            let first = anchor.field.split('.').next().unwrap_or_default();
+            Some((known, first, known != anchor.offset))
         });
         let mut known: Vec<_> = known.collect();
         known.sort_unstable();
         known
     };
     let best = revisions.iter().filter(|revision| revision.structure(structure).is_some());
-    let best = best.min_by_key(|revision| moved(revision).iter().filter(|(_, moved)| *moved).count());
+    let best = best.min_by_key(|revision| anchors_in(revision).iter().filter(|(_, _, moved)| *moved).count());
     let Some((best, def)) = best.and_then(|best| Some((best, best.structure(structure)?))) else {
         return found.clone();
     };
-    let anchors = moved(best);
-    let unmoved = |field: &&FieldDef| {
-        let after = anchors.partition_point(|(anchor, _)| *anchor <= field.offset);
-        let stands = |anchor: Option<&(u32, bool)>| anchor.is_some_and(|(_, moved)| !moved);
-        stands(after.checked_sub(1).and_then(|before| anchors.get(before))) && stands(anchors.get(after))
+    let anchors = anchors_in(best);
+    let stands = |field: &&FieldDef| {
+        let mut own = anchors.iter().filter(|(_, first, _)| *first == &*field.name).peekable();
+        if own.peek().is_some() {
+            return own.all(|(_, _, moved)| !moved);
+        }
+        let after = anchors.partition_point(|(anchor, _, _)| *anchor <= field.offset);
+        let unmoved = |anchor: Option<&Anchor<'_>>| anchor.is_some_and(|(_, _, moved)| !moved);
+        unmoved(after.checked_sub(1).and_then(|before| anchors.get(before))) && unmoved(anchors.get(after))
     };
-    let told = |field: &&FieldDef| !found.fields.iter().any(|told| told.name == field.name);
-    let between = def.fields.iter().filter(told).filter(unmoved).cloned();
-    StructDef { fields: found.fields.iter().cloned().chain(between).collect(), ..found.clone() }
-}
-
-/// A process must have its fields where the dump shows them.
-fn process(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
-    seen.anchors.iter().filter(|anchor| anchor.structure == "_EPROCESS").find_map(|anchor| {
-        let known = trial.layouts.place(anchor.structure, anchor.field).ok()?.offset;
-        let why = format!("{} lies at {:#x}, not at {known:#x}", anchor.field, anchor.offset);
-        (known != anchor.offset).then_some(why)
-    })
+    let mut fields: Vec<FieldDef> = def.fields.iter().filter(stands).cloned().collect();
+    let told = found.fields.iter().filter(|told| !fields.iter().any(|field| field.name == told.name)).cloned();
+    let told: Vec<_> = told.collect();
+    fields.extend(told);
+    StructDef { fields, ..found.clone() }
 }
 
 /// A running thread must be a thread object, and of the process that it names.

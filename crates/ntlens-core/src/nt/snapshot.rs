@@ -16,6 +16,7 @@ use crate::nt::census::{self, Processes};
 use crate::nt::context::Context;
 use crate::nt::crash::{self, Crash};
 use crate::nt::fields::Fields;
+use crate::nt::fit::Fit;
 use crate::nt::image::ImageHeaders;
 use crate::nt::infer::{self, Evidence, Inferred};
 use crate::nt::locate::{self, Kernel};
@@ -24,7 +25,7 @@ use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
-use crate::nt::{builds, fit, shared_data};
+use crate::nt::{builds, shared_data};
 use crate::text;
 use alloc::format;
 use alloc::string::String;
@@ -249,13 +250,19 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         sizes: if copies.is_empty() { sizes(kdbg.as_ref()) } else { copies },
         of_copies: true,
     };
-    let selected = select(source, &marks).or_else(|why| {
-        let stack =
-            dump.header.as_ref().and_then(|header| Context::parse(&header.context).ok()).map(|context| context.rsp);
-        let found = || infer::triage::infer(triage, dump.header_dtb(), stack);
-        let found = if matches!(why, Error::NoLayout { .. }) { found() } else { None };
-        found.map(Selected::inferred).ok_or(why)
-    })?;
+    let context = dump.header.as_ref().and_then(|header| Context::parse(&header.context).ok());
+    let found = infer::triage::infer(triage, dump.header_dtb(), context.map(|context| context.rsp));
+    let mut incomplete = dump.incomplete.clone();
+    let selected = match select(source, &marks) {
+        Ok(selected) if selected.origin == Origin::Build => {
+            let fit = Fit::new(&selected.revisions, &marks, found.as_ref());
+            let (layouts, told) = (fit.layouts(), fit.told());
+            incomplete.extend(fit.incomplete);
+            Selected { layouts, inferred: told, ..selected }
+        }
+        Err(why @ Error::NoLayout { .. }) => found.map(Selected::inferred).ok_or(why)?,
+        chosen => chosen?,
+    };
     let fields = Fields::resolve(&selected.layouts);
     let kernel_base = kdbg.as_ref().and_then(Kdbg::kern_base).ok_or(Absent::AddressNotInDump);
     let missing = Err(Absent::AddressNotInDump);
@@ -266,7 +273,6 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         mm_unloaded_drivers: missing,
         mm_last_unloaded_driver: missing,
     };
-    let incomplete = dump.incomplete.clone();
     let build = marks.build;
     let inner = Inner {
         dump,
@@ -332,45 +338,32 @@ fn open_physical(dump: &Dump, kernel: &Kernel, source: &dyn LayoutSource) -> Res
     let marks = KernelMarks { symbols, build, revision: revision.flatten(), sizes, of_copies: false };
     let chosen = select(source, &marks).and_then(|selected| {
         let snapshot = assemble(dump, kernel, &marks, selected)?;
-        if snapshot.selected().origin == Origin::Build { refit(snapshot, kernel, &marks, source) } else { Ok(snapshot) }
+        if snapshot.selected().origin == Origin::Build { refit(snapshot, kernel, &marks) } else { Ok(snapshot) }
     });
     chosen.or_else(|why| {
         let no_layout = matches!(why, Error::NoLayout { .. });
-        let selected = if no_layout { inferred(dump, kernel, build, source) } else { None };
+        let selected = if no_layout { inferred(dump, kernel, build) } else { None };
         selected.map_or(Err(why), |found| assemble(dump, kernel, &marks, Selected::inferred(found)))
     })
 }
 
-const EPROCESS: &str = "_EPROCESS";
-
 /// The same kernel without those definitions of other revisions that do not fit it.
-fn refit(
-    snapshot: Snapshot,
-    kernel: &Kernel,
-    marks: &KernelMarks,
-    source: &dyn LayoutSource,
-) -> Result<Snapshot, Error> {
-    let found = inferred(snapshot.dump(), kernel, marks.build, source);
-    let anchors = found.as_ref().map_or(&[][..], |found| &found.fields);
-    let selected = snapshot.selected();
-    let fit = fit::judge(&snapshot, &selected.revisions, marks, anchors);
-    if fit.layouts.is_none() && fit.incomplete.is_empty() {
-        return Ok(snapshot);
-    }
-    let layouts = fit.layouts.unwrap_or_else(|| selected.layouts.clone());
-    let told = found.as_ref().and_then(|found| found.layouts.structure(EPROCESS));
-    let layouts = match told.filter(|_| layouts.structure(EPROCESS).is_none()) {
-        Some(told) => layouts.with_some_fields(fit::between_anchors(EPROCESS, &selected.revisions, told, anchors)),
-        None => layouts,
+fn refit(snapshot: Snapshot, kernel: &Kernel, marks: &KernelMarks) -> Result<Snapshot, Error> {
+    let found = inferred(snapshot.dump(), kernel, marks.build);
+    let dump = snapshot.dump().clone();
+    let selected = snapshot.selected().clone();
+    let again = |fit: &Fit<'_>| {
+        let mut dump = dump.clone();
+        dump.incomplete.extend(fit.incomplete.iter().cloned());
+        assemble(&dump, kernel, marks, Selected { layouts: fit.layouts(), inferred: fit.told(), ..selected.clone() })
     };
-    let selected = Selected { layouts, ..selected.clone() };
-    let mut dump = snapshot.dump().clone();
-    dump.incomplete.extend(fit.incomplete);
-    assemble(&dump, kernel, marks, selected)
+    let mut fit = Fit::new(&selected.revisions, marks, found.as_ref());
+    let snapshot = if fit.changes() { again(&fit)? } else { snapshot };
+    if fit.judge(&snapshot) { again(&fit) } else { Ok(snapshot) }
 }
 
 /// The layout that the dump itself tells.
-fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>, source: &dyn LayoutSource) -> Option<Inferred> {
+fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>) -> Option<Inferred> {
     let header = dump.header.as_ref();
     let evidence = Evidence {
         space: &kernel.space,
@@ -382,7 +375,7 @@ fn inferred(dump: &Dump, kernel: &Kernel, build: Option<u32>, source: &dyn Layou
         system_time: header.and_then(|header| header.system_time),
         build,
     };
-    infer::infer(&evidence, source)
+    infer::infer(&evidence)
 }
 
 /// The kernel with a layout, if the layout fits it.

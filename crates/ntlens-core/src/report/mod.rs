@@ -5,6 +5,7 @@
 
 pub mod coverage;
 pub mod crash;
+pub mod inferred;
 pub mod info;
 pub mod memory;
 pub mod modules;
@@ -22,8 +23,15 @@ use core::fmt;
 pub use value::{Cell, Kind, Value};
 
 /// All questions that are answered with a table.
-pub const QUESTIONS: &[&dyn Question] =
-    &[&info::INFO, &processes::PROCESSES, &modules::MODULES, &unloaded::UNLOADED, &crash::CRASH, &coverage::COVERAGE];
+pub const QUESTIONS: &[&dyn Question] = &[
+    &info::INFO,
+    &processes::PROCESSES,
+    &modules::MODULES,
+    &unloaded::UNLOADED,
+    &crash::CRASH,
+    &coverage::COVERAGE,
+    &inferred::INFERRED,
+];
 
 /// The question of a name.
 pub fn question(name: &str) -> Option<&'static dyn Question> {

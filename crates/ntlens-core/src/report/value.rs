@@ -22,6 +22,8 @@ pub enum Value {
     Time(FileTime),
     /// A span of time in units of 100 ns; shown in seconds.
     Duration(u64),
+    /// How sure something is, in thousandths; shown from 0 to 1.
+    Confidence(u16),
     /// Text, as exact as it could be decoded: it comes from the dump and is escaped where it is shown.
     Text(String),
     /// Several texts.
@@ -41,6 +43,7 @@ pub enum Kind {
     Address,
     Time,
     Duration,
+    Confidence,
     Text,
     List,
     Addresses,
@@ -49,6 +52,19 @@ pub enum Kind {
 /// A span of time in units of 100 ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duration(pub u64);
+
+/// How sure something is, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Confidence(pub f32);
+
+impl From<Confidence> for Cell {
+    fn from(value: Confidence) -> Self {
+        // A part of a thousand, rounded: the number is between 0 and 1.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded before")]
+        let thousandths = (value.0.clamp(0.0, 1.0) * 1000.0 + 0.5) as u16;
+        Self::Value(Value::Confidence(thousandths))
+    }
+}
 
 /// A number that people know in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

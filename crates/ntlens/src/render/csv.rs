@@ -1,7 +1,7 @@
 //! `csv`: a line of headings, then the rows; lists are joined with spaces, reasons stand in the last column.
 
 use super::escape::spreadsheet;
-use super::{address, reasons, seconds};
+use super::{address, confidence, reasons, seconds};
 use crate::error::Error;
 use ntlens_core::report::{Cell, Table, Value};
 use std::io::Write;
@@ -34,6 +34,7 @@ fn text(cell: &Cell) -> String {
         Value::Uint(value) | Value::Code(value) => value.to_string(),
         Value::Address(value) => address(*value),
         Value::Time(value) => value.to_string(),
+        Value::Confidence(thousandths) => confidence(*thousandths),
         Value::Duration(units) => seconds(*units),
         Value::Text(text) => spreadsheet(text),
         Value::List(texts) => spreadsheet(&texts.join(" ")),

@@ -117,6 +117,7 @@ impl Serialize for CellValue<'_> {
             Value::Address(value) => serializer.serialize_str(&address(*value)),
             Value::Time(value) => serializer.collect_str(value),
             // Exact to the last decimal for more than 28 years.
+            Value::Confidence(thousandths) => (f64::from(*thousandths) / 1000.0).serialize(serializer),
             Value::Duration(units) => seconds(*units).parse::<f64>().unwrap_or_default().serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(texts) => texts.serialize(serializer),

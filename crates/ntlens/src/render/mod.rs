@@ -72,6 +72,11 @@ fn seconds(units: u64) -> String {
     format!("{}.{:07}", units / 10_000_000, units % 10_000_000)
 }
 
+/// Thousandths as a number from 0 to 1.
+fn confidence(thousandths: u16) -> String {
+    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+}
+
 /// An address as it is written everywhere: `0x` and 16 digits.
 fn address(value: u64) -> String {
     format!("{value:#018x}")

@@ -1,7 +1,7 @@
 //! `table`: for people.
 
 use super::escape::visible;
-use super::{Terminal, address, seconds};
+use super::{Terminal, address, confidence, seconds};
 use crate::error::Error;
 use comfy_table::{CellAlignment, Table as Drawn, presets};
 use ntlens_core::report::{Cell, Heading, Kind, Screen, Table, Value};
@@ -106,6 +106,7 @@ fn text(cell: &Cell) -> String {
         Value::Code(value) => format!("{value:#x}"),
         Value::Address(value) => address(*value),
         Value::Time(value) => value.to_string(),
+        Value::Confidence(thousandths) => confidence(*thousandths),
         Value::Duration(units) => seconds(*units),
         Value::Text(text) => visible(text),
         Value::List(texts) => visible(&texts.join(" ")),

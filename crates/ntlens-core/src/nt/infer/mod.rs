@@ -23,7 +23,6 @@ mod votes;
 
 use crate::kdbg::Kdbg;
 use crate::layout::Layouts;
-use crate::layout::source::LayoutSource;
 use crate::memory::PagedSpace;
 use crate::nt::image::ImageHeaders;
 use alloc::string::String;
@@ -77,9 +76,8 @@ pub struct Inferred {
     pub fields: Vec<InferredField>,
 }
 
-/// Finds out what can be established; `None` if not even the processes can be told apart. The layouts of other builds
-/// prove nothing about this one, so none of `_known` is used.
-pub fn infer(evidence: &Evidence<'_>, _known: &dyn LayoutSource) -> Option<Inferred> {
+/// Finds out what can be established; `None` if not even the processes can be told apart.
+pub fn infer(evidence: &Evidence<'_>) -> Option<Inferred> {
     let mut found = Found::default();
     let population = Population::find(evidence, &mut found)?;
     let mut threads = Threads::collect(evidence, &population);

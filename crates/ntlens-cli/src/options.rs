@@ -56,15 +56,10 @@ pub(crate) fn symbols() -> Vec<Arg> {
     [path, force].into_iter().chain(download_option()).collect()
 }
 
-#[cfg(feature = "download")]
+/// Without the feature there is no such option.
 fn download_option() -> Option<Arg> {
     let help = "Ask Microsoft's public symbol server for what is found nowhere else";
-    Some(Arg::new("download").long("download").action(ArgAction::SetTrue).help(help))
-}
-
-#[cfg(not(feature = "download"))]
-fn download_option() -> Option<Arg> {
-    None
+    cfg!(feature = "download").then(|| Arg::new("download").long("download").action(ArgAction::SetTrue).help(help))
 }
 
 /// The symbols that the user has.

@@ -3,7 +3,23 @@
 use crate::absent::Absent;
 use crate::identity::PdbId;
 use crate::source::ReadError;
+use alloc::boxed::Box;
 use alloc::string::String;
+
+/// Symbols that were given for a kernel and are those of another.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{source_name}: these are the symbols of {found}, and the dump's kernel {}; they are used only if that is forced",
+    wanted.map_or("does not tell which it needs".into(), |wanted| alloc::format!("needs those of {wanted}"))
+)]
+pub struct OtherSymbols {
+    /// The file.
+    pub source_name: String,
+    /// The identity of its symbols.
+    pub found: PdbId,
+    /// The identity that the kernel needs, if it can be read.
+    pub wanted: Option<PdbId>,
+}
 
 /// What stopped an operation. One missing value is an [`Absent`] instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,18 +65,8 @@ pub enum Error {
         reason: String,
     },
     /// The symbols that the user gives are those of another kernel.
-    #[error(
-        "{source_name}: these are the symbols of {found}, and the dump's kernel {}; they are used only if that is forced",
-        wanted.map_or("does not tell which it needs".into(), |wanted| alloc::format!("needs those of {wanted}"))
-    )]
-    OtherSymbols {
-        /// The file.
-        source_name: String,
-        /// The identity of its symbols.
-        found: PdbId,
-        /// The identity that the kernel needs, if it can be read.
-        wanted: Option<PdbId>,
-    },
+    #[error(transparent)]
+    OtherSymbols(Box<OtherSymbols>),
     /// A collection of layouts is broken.
     #[error("the layouts of {source_name} cannot be used: {message}")]
     LayoutSource {

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use ntlens_core::Error as CoreError;
+use ntlens_core::error::OtherSymbols;
 use ntlens_core::layout::source::{Given, ImageSymbols, LayoutSource, TableInfo};
 use ntlens_core::layout::{Layouts, PdbId};
 use ntlens_core::nt::Snapshot;
@@ -153,7 +154,9 @@ impl LayoutSource for Symbols {
         // Who names a file wants it used: that it is not is no matter of course.
         if let Some((path, found)) = self.given_kernels().next() {
             let wanted = kernel.map(|kernel| kernel.id);
-            return Err(CoreError::OtherSymbols { source_name: path.display().to_string(), found, wanted });
+            let source_name = path.display().to_string();
+            let other = OtherSymbols { source_name, found, wanted };
+            return Err(CoreError::OtherSymbols(Box::new(other)));
         }
         // No server is asked for what is here already.
         let embedded = self.pack.exact(kernel)?;

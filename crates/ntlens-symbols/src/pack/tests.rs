@@ -99,9 +99,30 @@ fn bytes_that_are_no_pack_are_refused() {
 #[test]
 fn a_block_that_promises_too_much_is_refused() {
     // No notice, no tables, and a block of 4 MiB and a byte.
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend([0, 0, 0x81, 0x80, 0x80, 2, 0]);
-    assert_eq!(Pack::parse(&bytes).unwrap_err(), PackError::TooLarge("blocks"));
+    for packing in 0..3 {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend([0, 0, packing, 0x81, 0x80, 0x80, 2, 0]);
+        assert_eq!(Pack::parse(&bytes).unwrap_err(), PackError::TooLarge("blocks"));
+    }
+    let unknown = [&MAGIC[..], &[0, 0, 3, 0, 0]].concat();
+    assert_eq!(Pack::parse(&unknown).unwrap_err(), PackError::Invalid("packing"));
+}
+
+#[test]
+fn a_block_must_unpack_to_what_it_promises() {
+    // The bytes 1, 2, 3 in each packing.
+    let packings = [
+        (Packing::Stored, &[1, 2, 3][..]),
+        (Packing::Deflate, &[1, 3, 0, 0xfc, 0xff, 1, 2, 3]),
+        (Packing::Lz4, &[0x30, 1, 2, 3]),
+    ];
+    for (packing, packed) in packings {
+        assert_eq!(Block { packing, raw_len: 3, packed }.unpack().unwrap(), [1, 2, 3], "{packing:?}");
+        for raw_len in [0, 2, 4, 1000] {
+            let wrong = Block { packing, raw_len, packed }.unpack();
+            assert_eq!(wrong.unwrap_err(), PackError::Compression, "{packing:?} {raw_len}");
+        }
+    }
 }
 
 /// Whatever the content, decoding ends and does not panic.

@@ -21,6 +21,7 @@ use offsets_only::Known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use write::{Packing, Packings};
 
 /// For the list of chores.
 pub(crate) const ABOUT: &str = "make the layout pack: --layouts FOLDER [--isf|--pdb FILE[=VERSION] | --isf|--pdb FOLDER]... [--out FILE] [--check]";
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let (names, alone) = hot_names(&read_text(&home.join("hot-structures.txt"))?);
     let hot = write::by_value(&kernels, &names, &alone);
     let notice = read_text(&home.join("NOTICE.md"))?;
-    let written = write::write(&kernels, &|name| hot.contains(name), &notice, &deflate)?;
+    let written = write::write(&kernels, &|name| hot.contains(name), &notice, &PACKINGS)?;
     verify(&written.bytes, &kernels)?;
 
     println!("{} kernels, {} definitions, {} hot names", kernels.len(), written.definitions, written.hot);
@@ -173,6 +174,15 @@ fn verify(bytes: &[u8], kernels: &[Kernel]) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// What every run unpacks is packed to be unpacked fast, the rest as tight as it gets.
+const PACKINGS: Packings =
+    Packings { hot: Packing { number: 2, pack: lz4 }, others: Packing { number: 1, pack: deflate } };
+
+#[expect(clippy::unnecessary_wraps, reason = "packers may fail")]
+fn lz4(raw: &[u8]) -> Result<Vec<u8>, Failure> {
+    Ok(lz4_flex::block::compress(raw))
 }
 
 /// Deflate as tight as it gets: the pack is made once and read often.

@@ -19,15 +19,24 @@ pub(crate) struct Written {
     pub(crate) hot: usize,
 }
 
-/// Makes raw Deflate of bytes.
-pub(crate) type Compress = dyn Fn(&[u8]) -> Result<Vec<u8>, Failure>;
+/// How a block is packed: its number in the format, and what packs it.
+pub(crate) struct Packing {
+    pub(crate) number: u8,
+    pub(crate) pack: fn(&[u8]) -> Result<Vec<u8>, Failure>,
+}
+
+/// How the hot block is packed, and how the others are.
+pub(crate) struct Packings {
+    pub(crate) hot: Packing,
+    pub(crate) others: Packing,
+}
 
 /// Writes kernels, which must stand in the order of their versions. `is_hot` tells which types go into the hot block.
 pub(crate) fn write(
     kernels: &[Kernel],
     is_hot: &dyn Fn(&str) -> bool,
     notice: &str,
-    compress: &Compress,
+    packings: &Packings,
 ) -> Result<Written, Failure> {
     let mut out = Out(ntlens_symbols::pack::MAGIC.to_vec());
     out.part(notice.as_bytes());
@@ -47,8 +56,10 @@ pub(crate) fn write(
     ];
     let mut blocks = Vec::new();
     for (name, raw) in raw {
-        let packed = compress(&raw)?;
+        let packing = if name == "hot" { &packings.hot } else { &packings.others };
+        let packed = (packing.pack)(&raw)?;
         blocks.push((name, raw.len(), packed.len()));
+        out.number(packing.number);
         out.number(raw.len());
         out.part(&packed);
     }

@@ -6,6 +6,7 @@ use crate::nt::module::ModuleFields;
 use crate::nt::process::ProcessFields;
 use crate::nt::processor::KprcbFields;
 use crate::nt::thread::EthreadFields;
+use crate::nt::token::TokenFields;
 use crate::nt::unicode_string::UnicodeStringFields;
 
 /// The sets of all kernel subjects: a new subject is its own file and one line here.
@@ -17,6 +18,7 @@ pub struct Fields {
     pub module: ModuleFields,
     pub process: ProcessFields,
     pub thread: EthreadFields,
+    pub token: TokenFields,
     pub unicode_string: UnicodeStringFields,
 }
 
@@ -29,6 +31,7 @@ impl Fields {
             module: ModuleFields::resolve(layouts),
             process: ProcessFields::resolve(layouts),
             thread: EthreadFields::resolve(layouts),
+            token: TokenFields::resolve(layouts),
             unicode_string: UnicodeStringFields::resolve(layouts),
         }
     }

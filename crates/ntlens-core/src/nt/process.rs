@@ -25,6 +25,8 @@ crate::fields! {
         active_process_links: Field<Embedded> = "ActiveProcessLinks",
         /// Links of the session's list.
         session_process_links: Field<Embedded> = "SessionProcessLinks",
+        /// Head of the list of its threads.
+        thread_list_head: Field<Embedded> = "ThreadListHead",
         /// Process id.
         unique_process_id: Field<u64> = "UniqueProcessId",
         /// Process id of the parent.
@@ -441,6 +443,11 @@ impl Process {
             }
             blocks @ Space::Blocks(_) => Ok(blocks.clone()),
         }
+    }
+
+    /// Where the head of the list of its threads is.
+    pub(crate) fn thread_list_head(&self) -> Result<VirtAddr, Absent> {
+        self.view.address_of(&self.fields().thread_list_head)
     }
 
     /// Its links in the active list.

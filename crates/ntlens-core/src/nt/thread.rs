@@ -2,13 +2,35 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::layout::field::{Field, Scalar};
+use crate::layout::field::{Bits, Embedded, Field, Scalar};
 use crate::layout::view::StructView;
+use crate::nt::list::Links;
 use crate::nt::snapshot::Snapshot;
+use crate::nt::time::FileTime;
+use alloc::format;
+use alloc::string::String;
 
 crate::fields! {
     /// Fields of `_ETHREAD`.
     pub struct EthreadFields of "_ETHREAD" {
+        /// `ThreadObject` (6) of the enumeration `_KOBJECTS`.
+        object_type: Field<u8> = "Tcb.Header.Type" | "Tcb.Header" | "Tcb",
+        /// Links of its process's list.
+        thread_list_entry: Field<Embedded> = "ThreadListEntry",
+        /// A value of the enumeration `_KTHREAD_STATE`.
+        state: Field<u8> = "Tcb.State",
+        /// A value of the enumeration `_KWAIT_REASON`.
+        wait_reason: Field<u8> = "Tcb.WaitReason",
+        /// When it was created.
+        create_time: Field<u64> = "CreateTime",
+        /// It acts for somebody else.
+        active_impersonation: Bits = "ActiveImpersonationInfo",
+        /// The token it acts with, and bits beside that address.
+        impersonation_data: Field<u64> = "ClientSecurity.ImpersonationData" | "ClientSecurity",
+        /// How far it may act.
+        impersonation_level: Bits = "ClientSecurity.ImpersonationLevel",
+        /// Groups that are off stay off.
+        effective_only: Bits = "ClientSecurity.EffectiveOnly",
         /// Id of the process it belongs to.
         unique_process: Field<u64> = "Cid.UniqueProcess",
         /// Its own id.
@@ -34,6 +56,26 @@ crate::fields! {
     }
 }
 
+/// `ThreadObject` of `_KOBJECTS`.
+const THREAD_OBJECT: u8 = 6;
+/// Bits beside the address of a thread's token.
+const IMPERSONATION_BITS: u64 = 7;
+
+/// States that are the same in every Windows: symbols of Windows 7 do not define `_KTHREAD_STATE`.
+const STATES: [&str; 8] =
+    ["Initialized", "Ready", "Running", "Standby", "Terminated", "Waiting", "Transition", "DeferredReady"];
+
+/// The token with which a thread acts for somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Impersonation {
+    /// The token.
+    pub token: VirtAddr,
+    /// `SECURITY_IMPERSONATION_LEVEL`: how far it may act.
+    pub level: Result<u64, Absent>,
+    /// Groups and privileges that are off cannot be switched on.
+    pub effective_only: Result<bool, Absent>,
+}
+
 /// One thread.
 #[derive(Clone, Debug)]
 pub struct Thread {
@@ -46,6 +88,21 @@ impl Thread {
     pub(crate) fn at(snapshot: &Snapshot, ethread: VirtAddr) -> Self {
         let view = StructView::read(snapshot.space(), ethread, snapshot.fields().thread.extent);
         Self { snapshot: snapshot.clone(), view }
+    }
+
+    /// Reads an address as a thread of a process; an error if what lies there is none.
+    pub(crate) fn probe(snapshot: &Snapshot, ethread: VirtAddr) -> Result<Self, Absent> {
+        if !ethread.is_kernel() {
+            return Err(Absent::Malformed);
+        }
+        let thread = Self::at(snapshot, ethread);
+        if thread.get(|fields| &fields.object_type)? == THREAD_OBJECT { Ok(thread) } else { Err(Absent::Malformed) }
+    }
+
+    /// Its links in its process's list.
+    pub(crate) fn links(&self) -> Result<Links, Absent> {
+        let at = self.view.address_of(&self.snapshot.fields().thread.thread_list_entry)?;
+        Links::read(self.snapshot.space(), at)
     }
 
     fn get<T: Scalar>(&self, field: impl Fn(&EthreadFields) -> &Result<Field<T>, Absent>) -> Result<T, Absent> {
@@ -110,5 +167,45 @@ impl Thread {
     /// Where it starts for the program.
     pub fn win32_start_address(&self) -> Result<VirtAddr, Absent> {
         self.get(|fields| &fields.win32_start_address)
+    }
+
+    /// When it was created.
+    pub fn create_time(&self) -> Result<Option<FileTime>, Absent> {
+        self.get(|fields| &fields.create_time).map(FileTime::from_windows)
+    }
+
+    /// What the scheduler does with it, by the names of the kernel's own enumeration.
+    pub fn state(&self) -> Result<String, Absent> {
+        let state = self.get(|fields| &fields.state)?;
+        let name = self.constant("_KTHREAD_STATE", state);
+        let known = || STATES.get(usize::from(state)).map(|name| (*name).into());
+        Ok(name.or_else(known).unwrap_or_else(|| format!("Unknown({state})")))
+    }
+
+    /// What it waits for, or waited for last, by the names of the kernel's own enumeration.
+    pub fn wait_reason(&self) -> Result<String, Absent> {
+        let reason = self.get(|fields| &fields.wait_reason)?;
+        self.snapshot.layouts().enumeration("_KWAIT_REASON").ok_or(Absent::SymbolsNeeded)?;
+        Ok(self.constant("_KWAIT_REASON", reason).unwrap_or_else(|| format!("Unknown({reason})")))
+    }
+
+    /// The name of a value of an enumeration.
+    fn constant(&self, enumeration: &str, value: u8) -> Option<String> {
+        let constants = &self.snapshot.layouts().enumeration(enumeration)?.constants;
+        constants.iter().find(|(_, known)| *known == i64::from(value)).map(|(name, _)| (&**name).into())
+    }
+
+    /// The token with which it acts for somebody else; `None` while it acts for its process.
+    pub fn impersonation(&self) -> Result<Option<Impersonation>, Absent> {
+        let fields = &self.snapshot.fields().thread;
+        if !self.view.bit(&fields.active_impersonation)? {
+            return Ok(None);
+        }
+        let token = VirtAddr(self.view.get(&fields.impersonation_data)? & !IMPERSONATION_BITS);
+        if !token.is_kernel() {
+            return Err(Absent::Malformed);
+        }
+        let level = self.view.bits(&fields.impersonation_level);
+        Ok(Some(Impersonation { token, level, effective_only: self.view.bit(&fields.effective_only) }))
     }
 }

@@ -10,6 +10,8 @@ pub mod info;
 pub mod memory;
 pub mod modules;
 pub mod processes;
+pub mod threads;
+pub mod tokens;
 pub mod translation;
 pub mod unloaded;
 pub mod value;
@@ -26,6 +28,8 @@ pub use value::{Cell, Kind, Value};
 pub const QUESTIONS: &[&dyn Question] = &[
     &info::INFO,
     &processes::PROCESSES,
+    &threads::THREADS,
+    &tokens::TOKENS,
     &modules::MODULES,
     &unloaded::UNLOADED,
     &crash::CRASH,

@@ -1,14 +1,44 @@
 //! `processes`: every process, and how it is protected.
 
+use super::tokens::sid_names;
+use super::value::Code;
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
+use crate::nt::privilege;
 use crate::nt::process::{FlagWord, Process, Sources};
+use crate::nt::sid::Sid;
+use crate::nt::token::{Elevation, Token, Tokens};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Deref;
+
+/// A process and its primary token.
+#[derive(Debug)]
+pub struct ProcessRow {
+    process: Process,
+    token: Result<Arc<Token>, Absent>,
+    user_name: Option<String>,
+}
+
+impl Deref for ProcessRow {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl ProcessRow {
+    /// Something of its token.
+    fn of_token<T: Into<Cell>>(&self, get: impl FnOnce(&Token) -> Result<T, Absent>) -> Cell {
+        self.token.as_ref().map_err(|why| *why).and_then(|token| get(token)).into()
+    }
+}
 
 /// The table.
-pub const PROCESSES: Asked<Process> = Asked {
+pub const PROCESSES: Asked<ProcessRow> = Asked {
     table: TableDef {
         name: "processes",
         about: "every process found by any source, and how it is protected",
@@ -20,28 +50,48 @@ pub const PROCESSES: Asked<Process> = Asked {
             screen("Session", "session_id"),
             screen("Protection", "protection"),
             screen("Signature", "signature_level_name"),
+            screen("Integrity", "integrity"),
             screen("Sys", "system_process"),
             screen("Sub", "subsystem_process"),
             screen("Crit", "critical"),
             screen("XSess", "cross_session_create"),
             screen("Job", "job"),
+            screen("AppC", "app_container"),
             screen("Exit", "exit_time"),
         ],
         record: false,
     },
     rows: |dump| {
-        let found = dump.processes()?;
-        Ok((found.processes, found.incomplete))
+        let kernel = dump.kernel()?;
+        let found = kernel.processes();
+        let mut tokens = Tokens::default();
+        // A process that is gone has no token left.
+        let token = |process: &Process| tokens.get(kernel, process.token()?.ok_or(Absent::NotApplicable)?);
+        let tokens: Vec<_> = found.processes.iter().map(token).collect();
+        let user = |token: &Result<Arc<Token>, Absent>| token.as_ref().ok().and_then(|token| token.user().ok());
+        let users: Vec<Option<Sid>> = tokens.iter().map(user).collect();
+        let names = sid_names(&found.processes, &users.iter().flatten().copied().collect::<Vec<_>>());
+        let rows = found.processes.into_iter().zip(tokens).zip(users);
+        let rows = rows.map(|((process, token), user)| {
+            let user_name = user.and_then(|user| names.name(&user));
+            ProcessRow { process, token, user_name }
+        });
+        Ok((rows.collect(), found.incomplete))
     },
     remarks,
 };
 
 /// Short for a column.
-const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Process) -> Cell) -> Column<Process> {
+const fn column(
+    name: &'static str,
+    kind: Kind,
+    about: &'static str,
+    get: fn(&ProcessRow) -> Cell,
+) -> Column<ProcessRow> {
     Column::new(name, kind, about, get)
 }
 
-const COLUMNS: &[Column<Process>] = &[
+const COLUMNS: &[Column<ProcessRow>] = &[
     column("eprocess", Kind::Address, "address of the EPROCESS", |p| p.eprocess().into()),
     column("pid", Kind::Uint, "process id", |p| p.pid().into()),
     column("ppid", Kind::Uint, "process id of the parent, which may be gone", |p| p.ppid().into()),
@@ -98,9 +148,36 @@ const COLUMNS: &[Column<Process>] = &[
     column("flags_raw", Kind::Uint, "Flags", |p| raw(p, FlagWord::Flags).into()),
     column("flags2_raw", Kind::Uint, "Flags2", |p| raw(p, FlagWord::Flags2).into()),
     column("flags3_raw", Kind::Uint, "Flags3", |p| raw(p, FlagWord::Flags3).into()),
+    column("integrity", Kind::Text, "integrity level", |p| {
+        p.of_token(|t| t.integrity().map(|level| level.map(|level| level.to_string())))
+    }),
+    column("integrity_rid", Kind::Uint, "integrity level as a number", |p| {
+        p.of_token(|t| t.integrity().map(|level| level.map(|level| level.0)))
+    }),
     column("session_id", Kind::Uint, "number of its session, from EPROCESS.Session", |p| p.session_id().into()),
     column("job", Kind::Address, "innermost job", |p| p.job().into()),
     column("token", Kind::Address, "primary token", |p| p.token().into()),
+    column("user_sid", Kind::Text, "the token's user", |p| p.of_token(|t| t.user().map(|sid| sid.to_string()))),
+    column("user_name", Kind::Text, "the user's name, if it is a well-known one", |p| {
+        p.of_token(|t| t.user().map(|_| p.user_name.clone()))
+    }),
+    column("token_session_id", Kind::Uint, "TOKEN.SessionId, which need not be session_id", |p| {
+        p.of_token(Token::session_id)
+    }),
+    column("logon_id", Kind::Code, "number of the logon session", |p| p.of_token(|t| t.logon_id().map(Code))),
+    column("elevation", Kind::Text, "Default, Full or Limited: how the logon was split", |p| {
+        p.of_token(|t| t.elevation().map(Elevation::name))
+    }),
+    column("app_container", Kind::Bool, "runs in an AppContainer", |p| p.of_token(Token::app_container)),
+    column("package_sid", Kind::Text, "SID of the app package", |p| p.of_token(|t| sid(t.package_sid()))),
+    column("capabilities", Kind::Uint, "how many capabilities the package has", |p| {
+        p.of_token(Token::capability_count)
+    }),
+    column("privileges_enabled", Kind::List, "privileges that are on", |p| {
+        p.of_token(|t| t.privileges().map(|held| privilege::names(held.enabled)))
+    }),
+    column("restricted", Kind::Bool, "restricting SIDs must be allowed, too", |p| p.of_token(Token::restricted)),
+    column("trust_label", Kind::Text, "SID of the trust label", |p| p.of_token(|t| sid(t.trust_label()))),
     column("mitigations", Kind::List, "what is set in MitigationFlags, 2 and 3", mitigations),
     column("mitigation_flags_raw", Kind::Uint, "MitigationFlags", |p| raw(p, FlagWord::MitigationFlags).into()),
     column("mitigation_flags2_raw", Kind::Uint, "MitigationFlags2", |p| raw(p, FlagWord::MitigationFlags2).into()),
@@ -108,9 +185,9 @@ const COLUMNS: &[Column<Process>] = &[
 ];
 
 /// Processes that are hidden from the list everybody walks, and bits that contradict each other.
-fn remarks(processes: &[Process]) -> Vec<String> {
+fn remarks(processes: &[ProcessRow]) -> Vec<String> {
     let mut remarks = Vec::new();
-    let in_list = |process: &&Process| process.sources().contains(Sources::ACTIVE_LIST);
+    let in_list = |process: &&ProcessRow| process.sources().contains(Sources::ACTIVE_LIST);
     // A triage dump has no list to be in.
     if processes.iter().any(|process| in_list(&process)) {
         for hidden in processes.iter().filter(|process| !in_list(process)) {
@@ -127,6 +204,11 @@ fn remarks(processes: &[Process]) -> Vec<String> {
         remarks.push(format!("no process has the SystemProcess bit, while {subsystem} have SubsystemProcess"));
     }
     remarks
+}
+
+/// The text of a SID that may be none.
+fn sid(sid: Result<Option<Sid>, Absent>) -> Result<Option<String>, Absent> {
+    sid.map(|sid| sid.map(|sid| sid.to_string()))
 }
 
 /// The protection in words; Windows 7 has one bit for it.
@@ -148,7 +230,7 @@ fn names(process: &Process, word: FlagWord) -> Cell {
 }
 
 /// The words that the build has, together.
-fn mitigations(process: &Process) -> Cell {
+fn mitigations(process: &ProcessRow) -> Cell {
     let words = [FlagWord::MitigationFlags, FlagWord::MitigationFlags2, FlagWord::MitigationFlags3];
     let first = process.flags(FlagWord::MitigationFlags);
     if let Err(why) = first {

@@ -16,6 +16,7 @@ const EXPECTED: &[(&str, Check)] = &[
     ("info", info),
     ("processes", processes),
     ("protected", protected),
+    ("tokens", tokens),
     ("hidden", hidden),
     ("modules", modules),
     ("unloaded", unloaded),
@@ -163,6 +164,27 @@ fn hidden(text: &str, sample: &Sample) {
     let start = format!("{} {} found by ", hidden[0].pid, hidden[0].image_name);
     let found_by = lines[0].strip_prefix(&start).unwrap_or_else(|| panic!("{text}"));
     assert!(found_by.contains("cid-table") && !found_by.contains("active-list"), "{text}");
+}
+
+fn tokens(text: &str, sample: &Sample) {
+    const DEBUG: u64 = 1 << 20;
+    let line = |process: &&Process| {
+        let token = &process.token;
+        let user = match token.user.as_str() {
+            "S-1-5-18" => "LocalSystem".into(),
+            "S-1-5-20" => "Network Service".into(),
+            other => other.replace("S-1-5-90-0-", "DWM-"),
+        };
+        let level = match token.integrity_rid {
+            0x1000 => "Low",
+            0x2000 => "Medium",
+            0x3000 => "High",
+            _ => "System",
+        };
+        let debugs = if token.privileges_enabled & DEBUG == 0 { "" } else { " debugs others" };
+        format!("{} {} {level} {user}{debugs}", process.pid, process.image_name)
+    };
+    assert_eq!(words(text), sample.processes().iter().map(line).collect::<Vec<_>>());
 }
 
 fn modules(text: &str, sample: &Sample) {

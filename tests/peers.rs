@@ -233,3 +233,39 @@ fn volatility_lists_the_same_processes_and_modules() {
     }
     tally.finish("volatility3");
 }
+
+/// The rows of one process, with those fields that the closure takes.
+fn of_process<'a>(rows: &'a [Json], pid: &'a Json, take: impl Fn(&Json) -> Option<Json> + 'a) -> Vec<Json> {
+    rows.iter().filter(|row| row["PID"] == *pid).filter_map(take).collect()
+}
+
+#[test]
+fn volatility_finds_the_same_groups_and_privileges() {
+    let (Some(shared), Some(python)) = (shared(), python()) else { return };
+    let mut tally = Tally::default();
+    for name in ["s2-19041-full", "e3-9600-bitmap"] {
+        let path = dump_file(&shared.join(format!("dumps/{name}.dmp.xz")));
+        let dump = ntlens::open(&path).unwrap();
+        let (processes, tokens) = (rows(&dump, "processes"), rows(&dump, "tokens"));
+        let sids = volatility(&python, &shared, &path, "windows.getsids");
+        let privileges = volatility(&python, &shared, &path, "windows.privileges");
+        for process in processes.iter().filter(|row| row["sources"].as_array().unwrap().contains(&"active-list".into()))
+        {
+            let pid = &process["pid"];
+            let place = format!("{name} pid {pid}");
+            let token = tokens.iter().find(|row| row["token"] == process["token"]).unwrap();
+            let theirs = of_process(&sids, pid, |row| Some(row["SID"].clone()));
+            tally.check("groups", &place, &token["groups"], &theirs.into());
+            for (column, word) in [
+                ("privileges_present", "Present"),
+                ("privileges_enabled", "Enabled"),
+                ("privileges_default", "Default"),
+            ] {
+                let has = |row: &Json| row["Attributes"].as_str().unwrap().split(',').any(|known| known == word);
+                let theirs = of_process(&privileges, pid, |row| has(row).then(|| row["Privilege"].clone()));
+                tally.check(column, &place, &token[column], &theirs.into());
+            }
+        }
+    }
+    tally.finish("volatility3 tokens");
+}

@@ -112,6 +112,84 @@ fn a_broken_table_of_ids_costs_nothing_but_its_own_answer() {
 }
 
 #[test]
+fn a_token_may_hold_anything() {
+    let process = &SMALL.truth().processes[1];
+    let token = process.token.va;
+    let field = |name: &str| token + offset(&SMALL, "_TOKEN", name);
+    let groups = read_u64(&SMALL, field("UserAndGroups"));
+    let user = read_u64(&SMALL, groups);
+    let row_of = |opened: &OpenDump, table: &str| {
+        let (column, address) = if table == "tokens" { ("token", token) } else { ("eprocess", process.eprocess) };
+        rows(opened, table).into_iter().find(|row| row[column] == common::address(address))
+    };
+    for (place, column, patched) in [
+        ("no list", "user_sid", Patched::of(&FULL).set(at(field("UserAndGroups")), &[0; 8])),
+        ("a list of 2^32 - 1", "user_sid", Patched::of(&FULL).set(at(field("UserAndGroupCount")), &[0xff; 4])),
+        ("an empty list", "user_sid", Patched::of(&FULL).set(at(field("UserAndGroupCount")), &[0; 4])),
+        ("another revision", "user_sid", Patched::of(&FULL).set(at(user), &[0xff])),
+        ("16 sub-authorities", "user_sid", Patched::of(&FULL).set(at(user + 1), &[16])),
+        ("a user of user memory", "user_sid", Patched::of(&FULL).set(at(groups), &0x1000_u64.to_le_bytes())),
+        ("a label that is none", "integrity_rid", Patched::of(&FULL).set(at(field("IntegrityLevelIndex")), &[0; 4])),
+    ] {
+        let opened = survives(place, patched).unwrap();
+        for table in ["processes", "tokens"] {
+            let row = row_of(&opened, table).unwrap();
+            assert_eq!((&row[column], &row["absent"][column]), (&Json::Null, &"malformed".into()), "{place}");
+            assert_eq!(row["logon_id"], process.token.auth_id, "{place}");
+        }
+    }
+    // Where the list does not lead to the label, the token's own pointer to it does.
+    let far = Patched::of(&FULL).set(at(field("IntegrityLevelIndex")), &[0xee, 0, 0, 0]);
+    let row = row_of(&survives("a far label", far).unwrap(), "processes").unwrap();
+    assert_eq!(row["integrity_rid"], process.token.integrity_rid);
+    // A token without a label, which is no fault.
+    let none = Patched::of(&FULL).set(at(field("IntegrityLevelIndex")), &[0xff; 4]);
+    let row = row_of(&survives("no label", none).unwrap(), "processes").unwrap();
+    assert_eq!((&row["integrity"], &row["absent"]["integrity"]), (&Json::Null, &Json::Null));
+    // Where its process points does not have to be a token.
+    let own = at(process.eprocess + offset(&SMALL, "_EPROCESS", "Token"));
+    for wrong in [1, SMALL.truth().kernel.base, u64::MAX, 0xffff_8000_dead_0000, 0x4141_4141_4141_4141] {
+        let opened = survives("a wrong token", Patched::of(&FULL).set(own, &u64::to_le_bytes(wrong))).unwrap();
+        assert_eq!(row_of(&opened, "processes").unwrap()["pid"], process.pid, "{wrong:#x}");
+    }
+}
+
+#[test]
+fn one_broken_link_loses_no_thread() {
+    let links = offset(&SMALL, "_ETHREAD", "ThreadListEntry");
+    let process = SMALL.truth().processes.iter().max_by_key(|process| process.threads.len()).unwrap();
+    let mut members: Vec<u64> = process.threads.iter().map(|thread| thread.va + links).collect();
+    assert!(members.len() > 2);
+    members.push(process.eprocess + offset(&SMALL, "_EPROCESS", "ThreadListHead"));
+    let threads = |opened: &OpenDump| {
+        let rows = rows(opened, "threads").into_iter().map(|row| row["ethread"].as_str().unwrap().to_owned());
+        rows.collect::<BTreeSet<String>>()
+    };
+    let all: BTreeSet<String> = SMALL
+        .truth()
+        .processes
+        .iter()
+        .filter(|process| process.in_active_list)
+        .flat_map(|process| &process.threads)
+        .map(|thread| address(thread.va).as_str().unwrap().to_owned())
+        .collect();
+    for (index, member) in members.iter().enumerate() {
+        for side in [0, 8] {
+            let right = read_u64(&SMALL, member + side);
+            for wrong in wrong_links(*member, members[(index + 2) % members.len()]) {
+                if wrong != right {
+                    let place = format!("link {member:#x} + {side} is {wrong:#x}");
+                    let broken = Patched::of(&FULL).set(at(member + side), &wrong.to_le_bytes());
+                    let opened = survives(&place, broken).unwrap();
+                    assert_eq!(threads(&opened), all, "{place}");
+                    assert_ne!(complaints(&opened, "threads"), "", "{place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn strings_of_wrong_lengths_spoil_nothing_else() {
     let truth = &SMALL.truth().processes[2];
     let name = offset(&SMALL, "_EPROCESS", "SeAuditProcessCreationInfo.ImageFileName");

@@ -41,7 +41,7 @@ static LAYOUTS: LazyLock<Pack<'static>> = LazyLock::new(|| Pack::embedded().unwr
 static SMALL: LazyLock<Image> = LazyLock::new(|| {
     let mut machine = bare(19041).memory(24 << 20).processors(1);
     for (name, session) in [("smss.exe", None), ("one.exe", Some(0)), ("two.exe", Some(1)), ("three.exe", Some(1))] {
-        let spec = ProcessSpec::named(name);
+        let spec = ProcessSpec::named(name).threads(3);
         machine.process(session.map_or(spec.clone().no_session(), |session| spec.session(session)));
     }
     machine.typical_modules(5);

@@ -9,7 +9,7 @@ fn steers(char: char) -> bool {
 
 #[test]
 fn tables_and_csv_show_what_steers() {
-    for table in ["processes", "modules"] {
+    for table in ["processes", "threads", "tokens", "modules"] {
         for format in ["table", "csv"] {
             let run = ntlens(&[table, &sample().path, "--format", format]);
             assert_eq!(run.status, 0);

@@ -51,7 +51,7 @@ fn wrong_usage_is_told_apart() {
 
 #[test]
 fn strict_tells_an_incomplete_answer() {
-    for table in ["info", "processes", "modules", "unloaded", "crash", "coverage"] {
+    for table in ["info", "processes", "threads", "tokens", "modules", "unloaded", "crash", "coverage"] {
         let usual = ntlens(&[table, &sample().truncated]);
         assert_eq!(usual.status, 0, "an incomplete answer is one: {}", usual.stderr);
         let strict = ntlens(&[table, &sample().truncated, "--strict"]);

@@ -21,8 +21,13 @@ const CONTRACT: &[(&str, &str)] = &[
          handle_count sources protection protection_level protection_type protection_signer protection_audit \
          signature_level signature_level_name section_signature_level section_signature_level_name critical \
          system_process subsystem_process cross_session_create minimal pico frozen being_debugged exiting deleted \
-         flags flags2 flags3 flags_raw flags2_raw flags3_raw session_id mitigations mitigation_flags_raw \
-         mitigation_flags2_raw mitigation_flags3_raw",
+         flags flags2 flags3 flags_raw flags2_raw flags3_raw integrity integrity_rid session_id token user_sid \
+         user_name token_session_id logon_id elevation app_container package_sid capabilities privileges_enabled \
+         restricted trust_label mitigations mitigation_flags_raw mitigation_flags2_raw mitigation_flags3_raw",
+    ),
+    (
+        "threads",
+        "pid tid ethread state wait_reason start_address win32_start_address start_module create_time impersonation",
     ),
     ("modules", "base size name path entry timestamp checksum"),
     ("unloaded", "name start end unload_time"),

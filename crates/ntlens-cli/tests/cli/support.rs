@@ -81,7 +81,7 @@ impl Sample {
     pub(crate) fn questions(&self) -> Vec<(&'static str, Vec<String>)> {
         let base = format!("{:#x}", self.image.truth().kernel.base);
         let mut commands: Vec<(&'static str, Vec<String>)> =
-            ["info", "processes", "modules", "unloaded", "crash", "coverage", "inferred"]
+            ["info", "processes", "threads", "tokens", "modules", "unloaded", "crash", "coverage", "inferred"]
                 .into_iter()
                 .map(|table| (table, vec![table.into(), self.path.clone()]))
                 .collect();

@@ -253,7 +253,7 @@ impl Layouts {
     /// [`Absent::SymbolsNeeded`] as a whole.
     #[must_use]
     pub fn agreement_where(revisions: &[Self], fits: &dyn Fn(&StructDef) -> bool) -> Self {
-        let Some((first, rest)) = revisions.split_first() else { return Self::default() };
+        let Some(first) = revisions.first() else { return Self::default() };
         // What one revision's source knows, all of them answer for: a build does not lose structures.
         let completeness = revisions.iter().map(|revision| revision.0.completeness).max().unwrap_or_default();
         let mut agreed = Tables { version: first.version(), completeness, ..Tables::default() };
@@ -280,10 +280,15 @@ impl Layouts {
             let def = StructDef { kind: def.kind, name: name.clone(), size, fields };
             agreed.structs.insert(name.clone(), Arc::new(def));
         }
-        for (name, def) in &first.0.enums {
-            if rest.iter().all(|revision| revision.0.enums.get(name).is_some_and(|other| other == def)) {
-                agreed.enums.insert(name.clone(), def.clone());
-            }
+        let names: BTreeSet<&Name> = revisions.iter().flat_map(|revision| revision.0.enums.keys()).collect();
+        for name in names {
+            // As with structures: a revision whose source lacks the enumeration says nothing about it.
+            let known: Vec<&EnumDef> =
+                revisions.iter().filter_map(|revision| revision.0.enums.get(name)).map(|def| &**def).collect();
+            let Some((def, others)) = known.split_first() else { continue };
+            let mut common = (*def).clone();
+            common.constants.retain(|constant| others.iter().all(|other| other.constants.contains(constant)));
+            agreed.enums.insert(name.clone(), common.into());
         }
         Self(Arc::new(agreed))
     }
@@ -383,6 +388,7 @@ impl Layouts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
 
     fn structure(name: &str, size: u32, fields: &[(&str, u32, Type)]) -> Arc<StructDef> {
         Arc::new(StructDef {
@@ -427,6 +433,22 @@ mod tests {
         assert_eq!(both.place("_A", "New"), Err(Absent::SymbolsNeeded));
         assert_eq!(both.place("_A", "Never"), Err(Absent::NoSuchField));
         assert_eq!(both.size_of("_A"), Err(Absent::SymbolsNeeded));
+    }
+
+    #[test]
+    fn revisions_agree_on_the_constants_that_all_who_know_have() {
+        let of = |constants: &[(&str, i64)]| {
+            let constants = constants.iter().map(|(name, value)| ((*name).into(), *value)).collect();
+            let def = EnumDef { name: "_E".into(), base: "long".into(), constants };
+            Layouts::new(None, None, [], [Arc::new(def)], [])
+        };
+        let revisions = [of(&[("A", 0), ("B", 1), ("Max", 2)]), layouts(&[]), of(&[("A", 0), ("B", 1), ("Max", 3)])];
+        let names = |layouts: &Layouts| {
+            let constants = &layouts.enumeration("_E").unwrap().constants;
+            constants.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&Layouts::agreement(&revisions)), ["A=0", "B=1"]);
+        assert_eq!(Layouts::agreement(&[layouts(&[])]).enumeration("_E"), None);
     }
 
     #[test]

@@ -15,6 +15,8 @@ const MAX_PARTS: usize = 15;
 const HEAD: usize = 8;
 /// Bytes of one `SID_AND_ATTRIBUTES`.
 const ENTRY: usize = 16;
+/// Bytes of a SID as users have them.
+const TYPICAL_SID: usize = 28;
 /// No list of a token is longer: Windows itself takes 1024 groups and about as many capabilities.
 const MAX_ENTRIES: u32 = 4096;
 
@@ -183,8 +185,7 @@ pub fn read_list<M: VirtualMemory + ?Sized>(
     if count > MAX_ENTRIES || !at.is_kernel() {
         return Err(Absent::Malformed);
     }
-    // The kernel lays the SIDs out behind the array: a longer list is rare, and costs no more than its own reads.
-    const TYPICAL_SID: usize = 28;
+    // The kernel lays the SIDs out behind the array: one that lies elsewhere costs reads of its own.
     let count = usize::try_from(count).unwrap_or(0);
     let window = Window::read(memory, at, count * (ENTRY + TYPICAL_SID));
     let entry = |index: usize| {

@@ -114,7 +114,7 @@ impl TokenFields {
 
 /// `TOKEN_IS_FILTERED`: rights were taken away when the logon was split.
 const FILTERED: u32 = 0x800;
-/// `TOKEN_LOWBOX`: an AppContainer's. Windows before 8 has none and leaves the bit clear.
+/// `TOKEN_LOWBOX`: an app container's. Windows before 8 has none and leaves the bit clear.
 const LOWBOX: u32 = 0x4000;
 /// Which label: none.
 const NO_LABEL: u32 = u32::MAX;
@@ -343,12 +343,12 @@ impl Token {
         self.get(|fields| &fields.token_flags)
     }
 
-    /// Whether it is an AppContainer's.
+    /// Whether it is an app container's.
     pub fn app_container(&self) -> Result<bool, Absent> {
         self.flags().map(|flags| flags & LOWBOX != 0)
     }
 
-    /// SID of the app package; `None` outside of AppContainers.
+    /// SID of the app package; `None` outside of app containers.
     pub fn package_sid(&self) -> Result<Option<Sid>, Absent> {
         self.sid(|fields| &fields.package)
     }
@@ -364,7 +364,7 @@ impl Token {
         list(&self.snapshot, &self.view, &fields.capabilities, &fields.capability_count)
     }
 
-    /// The package's number in its session; `None` outside of AppContainers.
+    /// The package's number in its session; `None` outside of app containers.
     pub fn lowbox_number(&self) -> Result<Option<u32>, Absent> {
         let entry = self.get(|fields| &fields.lowbox_number_entry)?;
         if entry.is_null() {

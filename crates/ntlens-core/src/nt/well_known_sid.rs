@@ -5,6 +5,7 @@ use crate::nt::sid::Sid;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use sha1::{Digest, Sha1};
 
 /// Names of SIDs with all their numbers: authority, sub-authorities, name.
@@ -189,6 +190,9 @@ const SERVICES: &[&str] = &[
     "wuauserv",
 ];
 
+/// The first number of a service's SID.
+const SERVICE: u32 = 80;
+
 /// The numbers behind `S-1-5-80` of a service: SHA-1 of its name in capital letters, as UTF-16.
 fn service_numbers(name: &str) -> [u32; 5] {
     let mut hash = Sha1::new();
@@ -206,8 +210,9 @@ fn service_numbers(name: &str) -> [u32; 5] {
 
 /// The SID of a service.
 pub fn service_sid(name: &str) -> Option<Sid> {
-    let [a, b, c, d, e] = service_numbers(name);
-    Sid::new(5, &[80, a, b, c, d, e])
+    let mut numbers = Vec::from([SERVICE]);
+    numbers.extend(service_numbers(name));
+    Sid::new(5, &numbers)
 }
 
 /// Names of SIDs. A service's name does not follow from its SID: the names of services have to be known.
@@ -220,7 +225,9 @@ impl Default for SidNames {
     /// With the services of Windows itself.
     fn default() -> Self {
         let mut names = Self { services: BTreeMap::new() };
-        SERVICES.iter().for_each(|name| names.add_service(name));
+        for name in SERVICES {
+            names.add_service(name);
+        }
         names
     }
 }
@@ -247,7 +254,7 @@ impl SidNames {
     /// Whether it is the SID of a service whose name is not known.
     pub fn is_unknown_service(&self, sid: &Sid) -> bool {
         let numbers = sid.sub_authorities();
-        sid.authority() == 5 && matches!(numbers, [80, _, _, _, _, _]) && self.name(sid).is_none()
+        sid.authority() == 5 && matches!(numbers, [SERVICE, _, _, _, _, _]) && self.name(sid).is_none()
     }
 
     /// The name of a SID that is the same everywhere, or of a service that is known.
@@ -260,8 +267,9 @@ impl SidNames {
         match (authority, numbers) {
             (5, [5, high, low]) => Some(format!("Logon session {:#x}", u64::from(*high) << 32 | u64::from(*low))),
             (5, [21, _, _, _, rid]) => OF_DOMAIN.iter().find(|(known, _)| known == rid).map(|(_, name)| (*name).into()),
-            (5, [80, a, b, c, d, e]) => {
-                self.services.get(&[*a, *b, *c, *d, *e]).map(|name| format!("NT SERVICE\\{name}"))
+            (5, [SERVICE, numbers @ ..]) => {
+                let numbers = <[u32; 5]>::try_from(numbers).ok()?;
+                self.services.get(&numbers).map(|name| format!("NT SERVICE\\{name}"))
             }
             (5, [90, 0, session]) => Some(format!("DWM-{session}")),
             (5, [96, 0, session]) => Some(format!("UMFD-{session}")),

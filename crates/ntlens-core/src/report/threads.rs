@@ -83,7 +83,7 @@ pub const THREADS: Asked<ThreadRow> = Asked {
             let impersonation = thread
                 .impersonation()
                 .and_then(|how| how.map(|how| Ok((how, tokens.get(kernel, how.token)?))).transpose());
-            ThreadRow { process_name, start_module, impersonation, found }
+            ThreadRow { found, process_name, start_module, impersonation }
         });
         let rows = rows.collect();
         found.incomplete.extend(threads.incomplete);

@@ -5,7 +5,10 @@ use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::layout::source::LayoutSource;
 use crate::nt::census::Processes;
+use crate::nt::handle::{self, Handles};
+use crate::nt::holder::{self, Holders};
 use crate::nt::module::Modules;
+use crate::nt::namespace::{self, Namespace};
 use crate::nt::snapshot::{Options, Snapshot};
 use crate::nt::unloaded::Unloaded;
 use crate::source::ByteSource;
@@ -78,6 +81,21 @@ impl OpenDump {
     /// The processes of all views.
     pub fn processes(&self) -> Result<Processes, Error> {
         Ok(self.kernel()?.processes())
+    }
+
+    /// The handles of some processes, with what they lead to.
+    pub fn handles(&self, of: handle::Of) -> Result<Handles, Error> {
+        Ok(handle::handles(self.kernel()?, of))
+    }
+
+    /// Who holds which object, over all processes.
+    pub fn holders(&self) -> Result<Holders, Error> {
+        Ok(holder::holders(self.kernel()?))
+    }
+
+    /// The objects that have a place in the namespace.
+    pub fn namespace(&self) -> Result<Namespace, Error> {
+        Ok(namespace::namespace(self.kernel()?))
     }
 
     /// The loaded modules.

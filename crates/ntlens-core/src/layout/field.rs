@@ -77,6 +77,19 @@ pub struct Field<T> {
     value: PhantomData<fn() -> T>,
 }
 
+impl<T> Field<T> {
+    /// A field at an offset that something else than its own name gives, such as an element of an array.
+    pub const fn at(offset: u32) -> Self {
+        Self { offset, value: PhantomData }
+    }
+
+    /// The same field of a structure that begins `by` bytes behind the start of what is read.
+    #[must_use]
+    pub const fn moved(self, by: u32) -> Self {
+        Self { offset: self.offset.saturating_add(by), value: PhantomData }
+    }
+}
+
 impl<T> Clone for Field<T> {
     fn clone(&self) -> Self {
         *self

@@ -94,7 +94,7 @@ impl Census<'_> {
             byte == Ok([PROCESS_OBJECT])
         };
         let mut found = false;
-        for entry in entries.into_iter().filter(|entry| is_process(entry.pointer)) {
+        for entry in entries.into_iter().filter(|entry| entry.pointer.is_kernel() && is_process(entry.pointer)) {
             if let Ok(process) = self.probe(entry.pointer) {
                 process.add_source(Sources::CID_TABLE);
                 found = true;

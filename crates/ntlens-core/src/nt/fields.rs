@@ -1,10 +1,16 @@
 //! Every set of fields that the library reads, resolved once per dump.
 
 use crate::layout::Layouts;
+use crate::nt::directory::DirectoryFields;
 use crate::nt::handle_table::HandleTables;
 use crate::nt::module::ModuleFields;
+use crate::nt::namespace::SymbolicLinkFields;
+use crate::nt::object::ObjectFields;
+use crate::nt::object_name::NameFields;
+use crate::nt::object_type::ObjectTypeFields;
 use crate::nt::process::ProcessFields;
 use crate::nt::processor::KprcbFields;
+use crate::nt::silo::SiloFields;
 use crate::nt::thread::EthreadFields;
 use crate::nt::token::TokenFields;
 use crate::nt::unicode_string::UnicodeStringFields;
@@ -13,10 +19,16 @@ use crate::nt::unicode_string::UnicodeStringFields;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each set is documented where it is declared")]
 pub struct Fields {
+    pub directory: DirectoryFields,
     pub handle_tables: HandleTables,
     pub kprcb: KprcbFields,
     pub module: ModuleFields,
+    pub object: ObjectFields,
+    pub object_name: NameFields,
+    pub object_type: ObjectTypeFields,
     pub process: ProcessFields,
+    pub silo: SiloFields,
+    pub symbolic_link: SymbolicLinkFields,
     pub thread: EthreadFields,
     pub token: TokenFields,
     pub unicode_string: UnicodeStringFields,
@@ -26,10 +38,16 @@ impl Fields {
     /// Looks all fields up.
     pub fn resolve(layouts: &Layouts) -> Self {
         Self {
+            directory: DirectoryFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
             kprcb: KprcbFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
+            object: ObjectFields::resolve(layouts),
+            object_name: NameFields::resolve(layouts),
+            object_type: ObjectTypeFields::resolve(layouts),
             process: ProcessFields::resolve(layouts),
+            silo: SiloFields::resolve(layouts),
+            symbolic_link: SymbolicLinkFields::resolve(layouts),
             thread: EthreadFields::resolve(layouts),
             token: TokenFields::resolve(layouts),
             unicode_string: UnicodeStringFields::resolve(layouts),

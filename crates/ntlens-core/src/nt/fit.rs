@@ -61,31 +61,12 @@ crate::fields! {
 }
 
 crate::fields! {
-    /// Fields of `_OBJECT_HEADER`.
-    struct ObjectHeaderFields of "_OBJECT_HEADER" {
-        info_mask: Field<u8> = "InfoMask",
-        body: Field<Embedded> = "Body",
-    }
-}
-
-crate::fields! {
     /// Fields of `_POOL_HEADER`.
     struct PoolHeaderFields of "_POOL_HEADER" {
         block_size: Bits = "BlockSize",
         pool_tag: Field<u32> = "PoolTag",
     }
 }
-
-/// Optional headers before an object's header, by their bits in `InfoMask`.
-const OPTIONAL_HEADERS: [&str; 7] = [
-    "_OBJECT_HEADER_CREATOR_INFO",
-    "_OBJECT_HEADER_NAME_INFO",
-    "_OBJECT_HEADER_HANDLE_INFO",
-    "_OBJECT_HEADER_QUOTA_INFO",
-    "_OBJECT_HEADER_PROCESS_INFO",
-    "_OBJECT_HEADER_AUDIT_INFO",
-    "_OBJECT_HEADER_EXTENDED_INFO",
-];
 
 /// `ThreadObject` of `_KOBJECTS`.
 const THREAD_OBJECT: u8 = 6;
@@ -389,16 +370,9 @@ impl Seen<'_> {
 
     /// Bytes that the pool block of an object leaves for its body.
     fn object_block(&self, body: VirtAddr, tag: [u8; 4]) -> Result<u64, Absent> {
-        let layouts = self.snapshot.layouts();
-        let fields = ObjectHeaderFields::resolve(layouts);
-        let header = body.wrapping_sub(fields.body?.offset.into());
-        let mask = self.view(header, fields.extent).get(&fields.info_mask)?;
-        let mut before = u64::from(fields.body?.offset);
-        for (bit, name) in OPTIONAL_HEADERS.iter().enumerate() {
-            if mask >> bit & 1 == 1 {
-                before += u64::from(layouts.size_of(name)?);
-            }
-        }
+        let fields = &self.snapshot.fields().object;
+        let mask = fields.of_body(self.snapshot.space(), body)?.info_mask()?;
+        let before = fields.bytes_before_body(mask)?;
         self.block(body, before, tag)
     }
 

@@ -6,8 +6,10 @@ use crate::incomplete::Incomplete;
 use crate::layout::field::{Bits, Field};
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
+use crate::nt::access::{ACCESS_BITS, ACCESS_MASK};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use bitflags::bitflags;
 
 crate::fields! {
     /// Fields of `_HANDLE_TABLE`.
@@ -38,6 +40,12 @@ crate::fields! {
         object: Field<u64> = "Object",
         /// Windows 8 and later: the pointer without its lowest four bits.
         object_pointer_bits: Bits = "ObjectPointerBits",
+        /// Windows 8 and later: protected from closing, inherited, audited.
+        attributes: Bits = "Attributes",
+        /// Windows 7: granted access, with the protection from closing above it.
+        granted_access: Field<u32> = "GrantedAccess",
+        /// Windows 8 and later: granted access.
+        granted_access_bits: Bits = "GrantedAccessBits",
     }
 }
 
@@ -47,6 +55,9 @@ const ENTRY: usize = 16;
 const ENTRIES: usize = PAGE_BYTES / ENTRY;
 /// Pointers of a page of pointers.
 const POINTERS: u64 = PAGE_SIZE / 8;
+
+/// Entries that are read of one table. Windows allows sixteen times as many; no process that works comes near.
+const MAX_ENTRIES: usize = 1 << 20;
 
 /// How the entries of one kernel's tables are read.
 #[derive(Clone, Debug)]
@@ -63,6 +74,31 @@ pub struct HandleEntry {
     pub handle: u64,
     /// What the entry points at: an object's header, or in the table of ids an object's body.
     pub pointer: VirtAddr,
+    /// What the holder may do with the object, as the lowest 25 bits of an access mask.
+    pub granted_access: Result<u32, Absent>,
+    /// How the handle behaves.
+    pub attributes: Result<Attributes, Absent>,
+}
+
+bitflags! {
+    /// How a handle behaves. The bits are the kernel's own (`OBJ_HANDLE_ATTRIBUTES`).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+    pub struct Attributes: u8 {
+        /// The handle cannot be closed.
+        const PROTECT = 1;
+        /// Processes that the holder creates get the handle too.
+        const INHERIT = 2;
+        /// Closing the handle is noted in the security log.
+        const AUDIT = 4;
+    }
+}
+
+impl Attributes {
+    /// The names in the output contract.
+    pub fn names(self) -> Vec<&'static str> {
+        let all = [(Self::INHERIT, "inherit"), (Self::PROTECT, "protect"), (Self::AUDIT, "audit")];
+        all.into_iter().filter(|(attribute, _)| self.contains(*attribute)).map(|(_, name)| name).collect()
+    }
 }
 
 impl HandleTables {
@@ -110,25 +146,44 @@ impl HandleTables {
         Ok((walk.entries, incomplete))
     }
 
-    /// The pointer of an entry, `None` for a free one.
-    fn pointer(&self, entry: [u8; ENTRY]) -> Result<Option<VirtAddr>, Absent> {
+    /// What an entry holds; `None` for a free one.
+    fn entry(&self, handle: u64, entry: [u8; ENTRY]) -> Option<HandleEntry> {
         let (words, _) = entry.as_chunks::<8>();
-        let low = words.first().map_or(0, |word| u64::from_le_bytes(*word));
-        let address = if let Ok(bits) = &self.entry.object_pointer_bits {
-            let pointer = bits.of(low) << 4;
-            if pointer == 0 {
-                return Ok(None);
-            }
-            // The bits above are those that every kernel address has.
-            let kept = u32::from(bits.length) + 4;
-            VirtAddr(pointer | u64::MAX.checked_shl(kept).unwrap_or(0))
-        } else {
-            self.entry.object?;
-            VirtAddr(low & !7)
+        let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
+        let bits = |field: &Result<Bits, Absent>| {
+            let field = (*field)?;
+            let word = word(usize::try_from(field.offset / 8).unwrap_or(usize::MAX));
+            Ok(field.of(word >> (field.offset % 8 * 8)))
         };
-        Ok(address.is_kernel().then_some(address))
+        if let Ok(field) = self.entry.object_pointer_bits {
+            let pointer = bits(&Ok(field)).ok().filter(|pointer| *pointer != 0)?;
+            // The bits above are those that every kernel address has.
+            let kept = u32::from(field.length) + 4;
+            let pointer = VirtAddr(pointer << 4 | u64::MAX.checked_shl(kept).unwrap_or(0));
+            let granted_access =
+                bits(&self.entry.granted_access_bits).map(|access| u32::try_from(access).unwrap_or(0) & ACCESS_MASK);
+            let attributes = bits(&self.entry.attributes)
+                .map(|attributes| Attributes::from_bits_retain(u8::try_from(attributes).unwrap_or(0)));
+            return Some(HandleEntry { handle, pointer, granted_access, attributes });
+        }
+        self.entry.object.ok()?;
+        let low = word(0);
+        let pointer = VirtAddr(low & !FLAGS);
+        let access = self.entry.granted_access.map(|field| {
+            u32::try_from(word(usize::try_from(field.offset / 8).unwrap_or(usize::MAX)) & 0xffff_ffff).unwrap_or(0)
+        });
+        let attributes = access.map(|access| {
+            let protect = access >> ACCESS_BITS & 1 == 1;
+            let low = Attributes::from_bits_truncate(u8::try_from(low & FLAGS).unwrap_or(0));
+            (low & !Attributes::PROTECT) | if protect { Attributes::PROTECT } else { Attributes::empty() }
+        });
+        let granted_access = access.map(|access| access & ACCESS_MASK);
+        (!pointer.is_null()).then_some(HandleEntry { handle, pointer, granted_access, attributes })
     }
 }
+
+/// Windows 7: bits of the pointer that hold the lock and two attributes.
+const FLAGS: u64 = 7;
 
 struct Walk<'a, M: ?Sized> {
     memory: &'a M,
@@ -149,6 +204,9 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
         if first >= end {
             return;
         }
+        if self.entries.len() >= MAX_ENTRIES {
+            return self.note(at, Absent::Malformed);
+        }
         if !self.seen.insert(at) {
             return self.note(at, Absent::Malformed);
         }
@@ -160,10 +218,8 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
             let (entries, _) = page.as_chunks::<ENTRY>();
             // The first entry of a page is the kernel's own.
             for (index, entry) in entries.iter().enumerate().skip(1) {
-                if let Ok(Some(pointer)) = self.tables.pointer(*entry) {
-                    let handle = (first + index as u64) * 4;
-                    self.entries.push(HandleEntry { handle, pointer });
-                }
+                let handle = first.saturating_add(index as u64) * 4;
+                self.entries.extend(self.tables.entry(handle, *entry));
             }
             return;
         }
@@ -183,6 +239,108 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
             self.lost = 1;
         } else {
             self.lost += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn unresolved() -> HandleTables {
+        HandleTables::resolve(&crate::layout::Layouts::default())
+    }
+
+    /// Windows 7: a pointer with three flags.
+    fn pointers() -> HandleTables {
+        let mut tables = unresolved();
+        tables.table.table_code = Ok(Field::at(0));
+        tables.table.extent = 8;
+        tables.entry.object = Ok(Field::at(0));
+        tables.entry.granted_access = Ok(Field::at(8));
+        tables
+    }
+
+    /// Windows 8.1 and later: bits.
+    fn bits() -> HandleTables {
+        let mut tables = unresolved();
+        tables.table.table_code = Ok(Field::at(0));
+        tables.table.extent = 8;
+        tables.entry.object_pointer_bits = Ok(Bits { offset: 0, position: 20, length: 44 });
+        tables.entry.attributes = Ok(Bits { offset: 0, position: 17, length: 3 });
+        tables.entry.granted_access_bits = Ok(Bits { offset: 8, position: 0, length: 25 });
+        tables
+    }
+
+    fn entry(low: u64, high: u64) -> [u8; ENTRY] {
+        let mut entry = [0; ENTRY];
+        entry[..8].copy_from_slice(&low.to_le_bytes());
+        entry[8..].copy_from_slice(&high.to_le_bytes());
+        entry
+    }
+
+    #[test]
+    fn both_encodings_tell_the_same() {
+        let header = 0xffff_8a80_0004_5670_u64;
+        for (attributes, names) in
+            [(0, vec![]), (1, vec!["protect"]), (2, vec!["inherit"]), (7, vec!["inherit", "protect", "audit"])]
+        {
+            let old = entry(header | 1 | (attributes & 6), 0x1f_ffff | (attributes & 1) << 25);
+            let new = entry((header >> 4) << 20 | attributes << 17 | 0xffff, 0x1f_ffff | 1 << 25);
+            for (tables, entry) in [(pointers(), old), (bits(), new)] {
+                let found = tables.entry(8, entry).unwrap();
+                assert_eq!((found.handle, found.pointer, found.granted_access), (8, VirtAddr(header), Ok(0x1f_ffff)));
+                assert_eq!(found.attributes.unwrap().names(), names);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_free_is_no_entry() {
+        assert_eq!(pointers().entry(4, entry(0, 0x2c)), None);
+        assert_eq!(pointers().entry(4, entry(6, 0x2c)), None);
+        assert_eq!(bits().entry(4, entry(0xf_ffff, 0xffff_8000_0000_1000)), None);
+        assert_eq!(unresolved().entry(4, entry(u64::MAX, u64::MAX)), None);
+    }
+
+    /// Memory in which every page of the kernel's half is the same.
+    struct Everywhere(Vec<u8>);
+
+    impl VirtualMemory for Everywhere {
+        fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
+            if !at.is_kernel() {
+                return Err(Absent::NonCanonical);
+            }
+            let start = usize::try_from(at.0 % PAGE_SIZE).unwrap();
+            out.copy_from_slice(&self.0[start..start + out.len()]);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_table_that_claims_everything_is_cut_off_and_says_so() {
+        // Each pointer leads to another page that is like this one, three levels deep.
+        let words = (0..512_u64).map(|n| 0xffff_8000_0000_0000 | n << 24 | 0x2);
+        let memory = Everywhere(words.flat_map(u64::to_le_bytes).collect());
+        let (entries, incomplete) = pointers().entries(&memory, VirtAddr(0xffff_8000_0000_0000)).unwrap();
+        assert!(entries.len() < MAX_ENTRIES + ENTRIES);
+        assert!(!incomplete.is_empty());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn any_page_is_a_bounded_table(words in prop::collection::vec(any::<u64>(), 16), level in 0_u64..8) {
+            let mut page: Vec<u8> = words.iter().cycle().take(512).flat_map(|word| word.to_le_bytes()).collect();
+            page[..8].copy_from_slice(&(0xffff_8000_0000_0000 | level).to_le_bytes());
+            let memory = Everywhere(page);
+            for tables in [pointers(), bits()] {
+                if let Ok((entries, _)) = tables.entries(&memory, VirtAddr(0xffff_8000_0000_0000)) {
+                    prop_assert!(entries.len() < MAX_ENTRIES + ENTRIES);
+                }
+            }
         }
     }
 }

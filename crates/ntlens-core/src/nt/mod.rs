@@ -3,14 +3,18 @@
 //! Everything here is built from virtual memory, layouts and the few numbers that a dump's header gives, and knows no file
 //! format.
 
+pub mod access;
 pub mod bugcheck;
 pub mod builds;
 pub mod census;
 pub mod context;
 pub mod crash;
+pub mod directory;
 pub mod fields;
 mod fit;
+pub mod handle;
 pub mod handle_table;
+pub mod holder;
 pub mod image;
 pub mod infer;
 pub mod integrity;
@@ -18,6 +22,10 @@ pub mod list;
 pub mod locate;
 pub mod module;
 pub mod privilege;
+pub mod namespace;
+pub mod object;
+pub mod object_name;
+pub mod object_type;
 pub mod process;
 pub mod processor;
 pub mod protection;
@@ -25,6 +33,7 @@ pub mod select;
 pub mod shared_data;
 pub mod sid;
 pub mod signature_level;
+pub mod silo;
 pub mod snapshot;
 pub mod space;
 pub mod thread;

@@ -301,13 +301,15 @@ impl Process {
         self.get(|fields| &fields.active_threads)
     }
 
+    /// Its table of handles; not applicable once the table is gone.
+    pub(crate) fn object_table(&self) -> Result<VirtAddr, Absent> {
+        let table = self.get(|fields| &fields.object_table)?;
+        if table.is_null() { Err(Absent::NotApplicable) } else { Ok(table) }
+    }
+
     /// Handles in use, as the table counts them; not applicable once the table is gone.
     pub fn handle_count(&self) -> Result<u32, Absent> {
-        let table = self.get(|fields| &fields.object_table)?;
-        if table.is_null() {
-            return Err(Absent::NotApplicable);
-        }
-        self.snapshot.fields().handle_tables.count(self.snapshot.space(), table)
+        self.snapshot.fields().handle_tables.count(self.snapshot.space(), self.object_table()?)
     }
 
     /// The views in which it was found.

@@ -2,6 +2,8 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
+use crate::layout::field::Field;
+use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
 use crate::text;
 use alloc::string::String;
@@ -10,17 +12,27 @@ crate::fields! {
     /// Fields of `_UNICODE_STRING`.
     pub struct UnicodeStringFields of "_UNICODE_STRING" {
         /// Bytes of text.
-        length: crate::layout::field::Field<u16> = "Length",
+        length: Field<u16> = "Length",
         /// The text.
-        buffer: crate::layout::field::Field<VirtAddr> = "Buffer",
+        buffer: Field<VirtAddr> = "Buffer",
     }
 }
 
 impl UnicodeStringFields {
     /// Reads the text of a string at an address. `None` for an empty one.
     pub fn read<M: VirtualMemory + ?Sized>(&self, memory: &M, at: VirtAddr) -> Result<Option<String>, Absent> {
-        let view = crate::layout::view::StructView::read(memory, at, self.extent);
-        let (length, buffer) = (view.get(&self.length)?, view.get(&self.buffer)?);
+        self.read_in(&StructView::read(memory, at, self.extent), 0, memory)
+    }
+
+    /// Reads the text of a string that lies `offset` bytes from the start of what was read already.
+    pub(crate) fn read_in<M: VirtualMemory + ?Sized>(
+        &self,
+        view: &StructView,
+        offset: u32,
+        memory: &M,
+    ) -> Result<Option<String>, Absent> {
+        let length = view.get(&self.length.map(|field| field.moved(offset)))?;
+        let buffer = view.get(&self.buffer.map(|field| field.moved(offset)))?;
         // The kernel counts bytes of whole characters: an odd length was never written by it.
         if length % 2 != 0 {
             return Err(Absent::Malformed);

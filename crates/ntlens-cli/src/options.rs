@@ -4,10 +4,11 @@
 use crate::download;
 use crate::output::{Failure, Output};
 use clap::builder::PossibleValuesParser;
-use clap::{Arg, ArgAction, ArgMatches, ValueHint};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint};
 use ntlens::address::PhysAddr;
 use ntlens::nt::snapshot::Options;
 use ntlens::render::Format;
+use ntlens::report::{Argument, Arguments, Form, Parameter};
 #[cfg(feature = "download")]
 use ntlens::symbols::path::DEFAULT_SERVER;
 use ntlens::symbols::path::SymbolPath;
@@ -127,6 +128,37 @@ pub(crate) fn output() -> Vec<Arg> {
         Arg::new("verbose").short('v').long("verbose").action(ArgAction::SetTrue).help("List all that is missing"),
     ]);
     arguments
+}
+
+/// A command with the parameters of its question.
+pub(crate) fn with_parameters(command: Command, parameters: &[Parameter]) -> Command {
+    let argument = |parameter: &Parameter| {
+        let argument = Arg::new(parameter.name).help(parameter.about);
+        match parameter.form {
+            Form::Flag => argument.long(parameter.name).action(ArgAction::SetTrue),
+            Form::Number(value) => argument.long(parameter.name).value_name(value).value_parser(number),
+            Form::Text(value) => argument.long(parameter.name).value_name(value),
+            Form::Position(value) => argument.value_name(value),
+        }
+    };
+    let needed: Vec<_> =
+        parameters.iter().filter(|parameter| parameter.needed).map(|parameter| parameter.name).collect();
+    let command = command.args(parameters.iter().map(argument));
+    if needed.is_empty() {
+        return command;
+    }
+    command.group(ArgGroup::new("needed").args(needed).required(true).multiple(true))
+}
+
+/// The values of a question's parameters.
+pub(crate) fn arguments(matches: &ArgMatches, parameters: &[Parameter]) -> Arguments {
+    let value = |parameter: &Parameter| match parameter.form {
+        Form::Flag => matches.get_flag(parameter.name).then_some(Argument::Flag),
+        Form::Number(_) => matches.get_one(parameter.name).copied().map(Argument::Number),
+        Form::Text(_) | Form::Position(_) => matches.get_one::<String>(parameter.name).cloned().map(Argument::Text),
+    };
+    let given = parameters.iter().filter_map(|parameter| Some((parameter.name, value(parameter)?)));
+    given.fold(Arguments::default(), |arguments, (name, value)| arguments.with(name, value))
 }
 
 /// A dump and the symbols it was opened with.

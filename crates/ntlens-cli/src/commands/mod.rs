@@ -33,7 +33,8 @@ const OTHERS: &[Other] =
 /// The whole command line.
 pub(crate) fn cli() -> Command {
     let questions = QUESTIONS.iter().map(|question| {
-        Command::new(question.name()).about(sentence(question.about())).args(options::dump()).args(options::output())
+        let command = Command::new(question.name()).about(sentence(question.about())).args(options::dump());
+        options::with_parameters(command, question.parameters()).args(options::output())
     });
     Command::new("ntlens")
         .about("Reads Windows x64 kernel memory dumps: every process and how it is protected, from the kernel's own objects")
@@ -81,7 +82,8 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Status, Failure> {
         let target = options::target(matches)?;
         let dump = options::open(matches)?.dump;
         let wanted = if target.format == Format::Table { Wanted::Screen } else { Wanted::All };
-        let answer = question.ask_spread(&dump, wanted, &Threads)?;
+        let arguments = options::arguments(matches, question.parameters());
+        let answer = question.ask_with(&dump, &arguments, wanted, &Threads)?;
         return target.answer(&dump, &answer);
     }
     let other = OTHERS.iter().find(|other| (other.spec)().get_name() == name);

@@ -29,6 +29,9 @@ const CONTRACT: &[(&str, &str)] = &[
         "threads",
         "pid tid ethread state wait_reason start_address win32_start_address start_module create_time impersonation",
     ),
+    ("handles", "pid process handle object type name granted_access access attributes"),
+    ("objects", "path name type object session_id silo handle_count pointer_count link_target"),
+    ("holders", "object type path object_session_id holder_pid holder holder_session_id handle granted_access access"),
     ("modules", "base size name path entry timestamp checksum"),
     ("unloaded", "name start end unload_time"),
 ];

@@ -3,12 +3,16 @@
 //! A question is one file of this folder and one line of [`QUESTIONS`]: from there it exists in every output format, on the
 //! command line and in every binding. A column is declared once, with its name, its kind and where its value comes from.
 
+pub mod arguments;
 pub mod coverage;
 pub mod crash;
+pub mod handles;
+pub mod holders;
 pub mod inferred;
 pub mod info;
 pub mod memory;
 pub mod modules;
+pub mod objects;
 pub mod processes;
 pub mod threads;
 pub mod tokens;
@@ -21,6 +25,7 @@ use crate::incomplete::Incomplete;
 use crate::opened::OpenDump;
 use alloc::string::String;
 use alloc::vec::Vec;
+pub use arguments::{Argument, Arguments, Form, Parameter};
 use core::fmt;
 pub use value::{Cell, Kind, Value};
 
@@ -30,6 +35,9 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &processes::PROCESSES,
     &threads::THREADS,
     &tokens::TOKENS,
+    &handles::HANDLES,
+    &objects::OBJECTS,
+    &holders::HOLDERS,
     &modules::MODULES,
     &unloaded::UNLOADED,
     &crash::CRASH,
@@ -55,6 +63,22 @@ pub trait Question: Sync {
 
     /// The columns that a terminal shows, with short headings.
     fn screen(&self) -> &'static [Screen];
+
+    /// What narrows the question, all of it optional for the library.
+    fn parameters(&self) -> &'static [Parameter] {
+        &[]
+    }
+
+    /// Answers a question that is narrowed by its parameters.
+    fn ask_with(
+        &self,
+        dump: &OpenDump,
+        _arguments: &Arguments,
+        wanted: Wanted,
+        spread: &dyn Spread,
+    ) -> Result<Table, Error> {
+        self.ask_spread(dump, wanted, spread)
+    }
 
     /// Answers, with the columns that are wanted; `spread` fills the rows.
     fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error>;
@@ -205,6 +229,18 @@ pub struct Asked<R: 'static> {
     pub remarks: fn(&[R]) -> Vec<String>,
 }
 
+/// A question whose rows are values of one type, and which parameters narrow.
+pub struct AskedWith<R: 'static> {
+    /// The table.
+    pub table: TableDef<R>,
+    /// What narrows it.
+    pub parameters: &'static [Parameter],
+    /// Finds the rows.
+    pub rows: fn(&OpenDump, &Arguments) -> Answer<R>,
+    /// What a reader should not miss in the rows.
+    pub remarks: fn(&[R]) -> Vec<String>,
+}
+
 impl<R> fmt::Debug for TableDef<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TableDef").field("name", &self.name).finish_non_exhaustive()
@@ -214,6 +250,65 @@ impl<R> fmt::Debug for TableDef<R> {
 impl<R> fmt::Debug for Asked<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.table.fmt(f)
+    }
+}
+
+impl<R> fmt::Debug for AskedWith<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table.fmt(f)
+    }
+}
+
+impl<R: Sync> TableDef<R> {
+    fn answer(
+        &self,
+        dump: &OpenDump,
+        (rows, missing): (Vec<R>, Vec<Incomplete>),
+        remarks: fn(&[R]) -> Vec<String>,
+        wanted: Wanted,
+        spread: &dyn Spread,
+    ) -> Table {
+        // What was wrong when the dump was opened limits every answer.
+        let mut incomplete = dump.incomplete().to_vec();
+        incomplete.extend(missing);
+        let remarks = remarks(&rows);
+        Table { remarks, ..self.fill_columns(&rows, incomplete, wanted, spread) }
+    }
+}
+
+impl<R: Sync> Question for AskedWith<R> {
+    fn name(&self) -> &'static str {
+        self.table.name
+    }
+
+    fn about(&self) -> &'static str {
+        self.table.about
+    }
+
+    fn columns(&self) -> Vec<Heading> {
+        self.table.headings()
+    }
+
+    fn screen(&self) -> &'static [Screen] {
+        self.table.screen
+    }
+
+    fn parameters(&self) -> &'static [Parameter] {
+        self.parameters
+    }
+
+    fn ask_with(
+        &self,
+        dump: &OpenDump,
+        arguments: &Arguments,
+        wanted: Wanted,
+        spread: &dyn Spread,
+    ) -> Result<Table, Error> {
+        Ok(self.table.answer(dump, (self.rows)(dump, arguments)?, self.remarks, wanted, spread))
+    }
+
+    fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
+        self.ask_with(dump, &Arguments::default(), wanted, spread)
     }
 }
 
@@ -235,12 +330,7 @@ impl<R: Sync> Question for Asked<R> {
     }
 
     fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
-        let (rows, missing) = (self.rows)(dump)?;
-        // What was wrong when the dump was opened limits every answer.
-        let mut incomplete = dump.incomplete().to_vec();
-        incomplete.extend(missing);
-        let remarks = (self.remarks)(&rows);
-        Ok(Table { remarks, ..self.table.fill_columns(&rows, incomplete, wanted, spread) })
+        Ok(self.table.answer(dump, (self.rows)(dump)?, self.remarks, wanted, spread))
     }
 }
 

@@ -1,0 +1,97 @@
+//! `handles`: what processes hold, with which rights.
+
+use super::value::Code;
+use super::{AskedWith, Cell, Column, Form, Kind, Parameter, TableDef, screen};
+use crate::absent::Absent;
+use crate::error::Error;
+use crate::nt::handle::{Handle, Of};
+use alloc::vec::Vec;
+
+/// The table.
+pub const HANDLES: AskedWith<Handle> = AskedWith {
+    table: TableDef {
+        name: "handles",
+        about: "the handles of the processes in the active list, with what they lead to and the rights they give",
+        columns: &[
+            column("pid", Kind::Uint, "process id of the holder", |h| h.holder.pid.into()),
+            column("process", Kind::Text, "ImageFileName of the holder", |h| h.holder.name.clone().into()),
+            column("handle", Kind::Uint, "the handle: four times its index, also for System", |h| h.handle.into()),
+            column("object", Kind::Address, "the object", |h| h.target.object.into()),
+            column("type", Kind::Text, "the object's type", object_type),
+            column("name", Kind::Text, "the object's full name", name),
+            column("granted_access", Kind::Code, "rights, the low 25 bits of an access mask", granted),
+            column("access", Kind::List, "the rights by name, for the object's type", rights),
+            column("attributes", Kind::List, "inherit, protect (from close), audit", attributes),
+        ],
+        screen: &[
+            screen("PID", "pid"),
+            screen("Process", "process"),
+            screen("Handle", "handle"),
+            screen("Type", "type"),
+            screen("Access", "granted_access"),
+            screen("Attributes", "attributes"),
+            screen("Name", "name"),
+        ],
+        record: false,
+    },
+    parameters: &[
+        Parameter {
+            name: "pid",
+            form: Form::Number("PID"),
+            needed: false,
+            about: "Only the handles of this process, whichever source it was found by",
+        },
+        Parameter {
+            name: "all",
+            form: Form::Flag,
+            needed: false,
+            about: "Also the handles of processes that are not in the active list",
+        },
+    ],
+    rows: |dump, arguments| {
+        let of = match arguments.number("pid") {
+            Some(pid) => Of::Process(pid),
+            None if arguments.flag("all") => Of::All,
+            None => Of::ActiveList,
+        };
+        if let Of::Process(pid) = of
+            && !dump.processes()?.processes.iter().any(|process| process.pid() == Ok(pid))
+        {
+            return Err(Error::Missing { what: "the process of this id", why: Absent::NotApplicable });
+        }
+        let found = dump.handles(of)?;
+        Ok((found.handles, found.incomplete))
+    },
+    remarks: |_| Vec::new(),
+};
+
+/// Short for a column.
+const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Handle) -> Cell) -> Column<Handle> {
+    Column::new(name, kind, about, get)
+}
+
+/// The name of the object's type.
+pub(super) fn object_type(handle: &Handle) -> Cell {
+    handle.target.object_type.as_deref().map_err(|why| *why).into()
+}
+
+/// The object's full name.
+pub(super) fn name(handle: &Handle) -> Cell {
+    handle.target.name.as_ref().map(Option::as_deref).map_err(|why| *why).into()
+}
+
+/// The rights as a number.
+pub(super) fn granted(handle: &Handle) -> Cell {
+    handle.granted_access.map(|access| Code(access.into())).into()
+}
+
+/// The rights by name.
+pub(super) fn rights(handle: &Handle) -> Cell {
+    let names = handle.access();
+    names.map(|names| names.into_iter().map(alloc::borrow::Cow::into_owned).collect::<Vec<_>>()).into()
+}
+
+/// How the handle behaves.
+pub(super) fn attributes(handle: &Handle) -> Cell {
+    handle.attributes.map(crate::nt::handle_table::Attributes::names).into()
+}

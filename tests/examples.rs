@@ -18,6 +18,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("protected", protected),
     ("tokens", tokens),
     ("hidden", hidden),
+    ("handles", handles),
+    ("objects", objects),
     ("modules", modules),
     ("unloaded", unloaded),
     ("coverage", coverage),
@@ -338,4 +340,40 @@ fn write_isf(text: &str, _: &Sample) {
     let fields = &table["user_types"]["_EPROCESS"]["fields"];
     let offsets = ["UniqueProcessId", "Token", "ImageFileName", "Protection"].map(|name| &fields[name]["offset"]);
     assert_eq!(offsets, [0x440, 0x4b8, 0x5a8, 0x87a].map(Json::from).each_ref());
+}
+
+fn handles(text: &str, sample: &Sample) {
+    let mut expected = Vec::new();
+    for process in sample.processes().into_iter().filter(|process| process.in_active_list) {
+        for handle in process.handles.iter().filter(|handle| handle.kind == "Process") {
+            let of = sample.truth.processes.iter().find(|of| of.eprocess == handle.object).unwrap();
+            if of.pid != process.pid {
+                expected.push(format!("{} {:#x} -> PID {} {}:", process.pid, handle.handle, of.pid, of.image_name));
+            }
+        }
+    }
+    assert!(!expected.is_empty());
+    let found: Vec<String> = text.lines().map(|line| line.rsplit_once(": ").unwrap().0.to_owned() + ":").collect();
+    assert_eq!(found, expected);
+    let rights = ["PROCESS_QUERY_LIMITED_INFORMATION", "PROCESS_TERMINATE", "SYNCHRONIZE"];
+    assert!(rights.iter().any(|right| text.contains(right)), "{text}");
+}
+
+fn objects(text: &str, sample: &Sample) {
+    let mut expected: Vec<String> = sample
+        .truth
+        .named_objects
+        .iter()
+        .filter_map(|object| {
+            let session = object.namespace_session?;
+            let holds = |process: &&Process| process.handles.iter().any(|handle| handle.object == object.object);
+            let holders = sample.truth.processes.iter().filter(holds).count();
+            Some(format!("{session} {} {}: {holders}", object.kind, object.path))
+        })
+        .collect();
+    expected.sort();
+    assert!(!expected.is_empty());
+    let mut found: Vec<&str> = text.lines().collect();
+    found.sort_unstable();
+    assert_eq!(found, expected);
 }

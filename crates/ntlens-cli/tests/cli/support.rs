@@ -80,11 +80,22 @@ impl Sample {
     /// Every command that reads a dump, with the table that it answers with.
     pub(crate) fn questions(&self) -> Vec<(&'static str, Vec<String>)> {
         let base = format!("{:#x}", self.image.truth().kernel.base);
-        let mut commands: Vec<(&'static str, Vec<String>)> =
-            ["info", "processes", "threads", "tokens", "handles", "objects", "modules", "unloaded", "crash", "coverage", "inferred"]
-                .into_iter()
-                .map(|table| (table, vec![table.into(), self.path.clone()]))
-                .collect();
+        let mut commands: Vec<(&'static str, Vec<String>)> = [
+            "info",
+            "processes",
+            "threads",
+            "tokens",
+            "handles",
+            "objects",
+            "modules",
+            "unloaded",
+            "crash",
+            "coverage",
+            "inferred",
+        ]
+        .into_iter()
+        .map(|table| (table, vec![table.into(), self.path.clone()]))
+        .collect();
         let event = ["holders", self.path.as_str(), "--type", "Event"].map(String::from);
         commands.push(("holders", event.into()));
         commands.push(("memory", vec!["read".into(), self.path.clone(), base.clone(), "100".into()]));

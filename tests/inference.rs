@@ -20,6 +20,7 @@ use ntlens_testkit::{DumpOptions, Image, Kind, Machine, ProcessSpec, Run, layout
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// The embedded layouts without those of some builds.
@@ -213,15 +214,15 @@ impl Outcome {
 
     fn print(&self) {
         let places: BTreeSet<&String> = self.fields.values().flat_map(BTreeMap::keys).collect();
-        eprintln!("+ right, . absent, X wrong:");
+        let mut table = String::from("+ right, . absent, X wrong:\n");
         for (index, place) in places.iter().enumerate() {
-            eprintln!("{:46} {}{place}", "", "| ".repeat(index));
+            writeln!(table, "{:46} {}{place}", "", "| ".repeat(index)).unwrap();
         }
         for ((structure, field), marks) in &self.fields {
             let line: Vec<String> = places.iter().map(|place| marks.get(*place).unwrap_or(&' ').to_string()).collect();
-            eprintln!("{:46} {}", format!("{structure}.{field}"), line.join(" "));
+            writeln!(table, "{:46} {}", format!("{structure}.{field}"), line.join(" ")).unwrap();
         }
-        eprintln!("cells: {:?}", self.cells);
+        common::record(&format!("{table}cells: {:?}", self.cells));
     }
 
     fn finish(self) {

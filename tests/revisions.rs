@@ -147,7 +147,7 @@ fn a_shared_dump_whose_own_revision_is_hidden() {
         }
     }
     // Where no process is in a server silo, nothing shows how its globals lie.
-    eprintln!("noticed: {noticed:?}");
+    common::record(&format!("structures moved in 12 dumps, and noticed: {noticed:?}"));
     assert!(
         noticed.iter().all(|(structure, count)| *count > if *structure == "_ESERVERSILO_GLOBALS" { 10 } else { 23 })
     );

@@ -50,7 +50,7 @@ fn pdbs_say_what_the_tables_of_their_guid_say() {
         told.compare(&root["symbols"], &mut count);
         count.files += 1;
     }
-    eprintln!("PDB against ISF: {count:?}, all equal");
+    common::record(&format!("PDB against ISF: {count:?}, all equal"));
 }
 
 #[test]

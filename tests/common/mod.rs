@@ -8,7 +8,7 @@ use ntlens::render::{self, Format, Terminal};
 use ntlens::report::{Wanted, question};
 use serde_json::Value as Json;
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// The folder named by `NTLENS_SHARED`, else `shared` beside the project; `None`, with a message, if there is none.
@@ -23,8 +23,14 @@ pub(crate) fn shared() -> Option<PathBuf> {
         "NTLENS_SHARED names {}, which has no dumps",
         folder.display()
     );
-    eprintln!("skipped: no shared folder with dumps (NTLENS_SHARED names it)");
+    record("skipped: no shared folder with dumps (NTLENS_SHARED names it)");
     None
+}
+
+/// Prints a result that belongs into the record of a run, where tests that pass are otherwise silent.
+pub(crate) fn record(text: &str) {
+    // Nothing depends on its being read.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// A file of the shared folder, unpacked.
@@ -123,12 +129,12 @@ impl Tally {
 
     /// Prints the counts and fails on any difference.
     pub(crate) fn finish(self, what: &str) {
-        eprintln!(
+        record(&format!(
             "{what}: {} values equal, {} rightly absent, {} different",
             self.equal.values().sum::<u64>(),
             self.absent.values().sum::<u64>(),
             self.different.len()
-        );
+        ));
         for (column, count) in &self.equal {
             eprintln!("  {column}: {count} equal, {} absent", self.absent.get(column).unwrap_or(&0));
         }

@@ -205,7 +205,11 @@ impl ModuleSymbols {
         // What the kernel was opened with, if its symbols have addresses in this image.
         let selected = self.kernel.as_ref().map(Snapshot::selected);
         match selected.filter(|selected| matches!(selected.origin, Origin::Exact | Origin::Forced)) {
-            Some(selected) => Loaded::new(selected.layouts.clone(), selected.origin, selected.source.clone(), tried),
+            Some(selected) => {
+                let all = self.kernel.as_ref().and_then(|kernel| self.symbols.types(kernel).ok());
+                let layouts = all.unwrap_or_else(|| selected.layouts.clone());
+                Loaded::new(layouts, selected.origin, selected.source.clone(), tried)
+            }
             None => Loaded { layouts: None, origin: None, source: None, tried, by_rva: Vec::new() },
         }
     }

@@ -126,6 +126,7 @@ fn each_module_tells_its_symbols() {
     let kernel = &rows[0];
     assert_eq!((&kernel["module"], &kernel["origin"]), (&"nt".into(), &"exact".into()));
     assert_eq!((&kernel["pdb_name"], &kernel["guid_age"]), (&"ntkrnlmp.pdb".into(), &id(19041, 1288).into()));
+    assert!(kernel["types"].as_u64().unwrap() > 1500, "all types, not only those that the library reads: {kernel}");
     let driver = &rows[1];
     assert!(driver["origin"].is_null() && driver["absent"]["guid_age"].is_string(), "{driver}");
 }

@@ -3,7 +3,7 @@
 //! Nothing is guessed: a field is used only if what lies at its offset, in nearly all objects, is what no other field
 //! holds, and if no second offset does as well. What the layouts of other builds say is no evidence, so they are not
 //! asked. The kernel's own declarations in KDBG count once the objects confirm them. What a damaged list, a few exited
-//! processes or missing pages can spoil is decided by votes ([`votes`]); the rest is strict.
+//! processes or missing pages can spoil is decided by votes; the rest is strict.
 
 mod body;
 mod cid;

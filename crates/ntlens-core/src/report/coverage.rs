@@ -80,7 +80,8 @@ pub const COVERAGE: Asked<Stretch> = Asked {
         ],
         record: false,
     },
-    rows: |dump| {
+    parameters: &[],
+    rows: |dump, _| {
         let file_len = dump.dump().source.len();
         let rows: Vec<Stretch> = match &dump.dump().content {
             Content::Physical(image) => image.frames().runs().map(|run| Stretch::Physical(run, file_len)).collect(),

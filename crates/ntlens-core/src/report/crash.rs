@@ -97,7 +97,8 @@ pub const CRASH: Asked<CrashRow> = Asked {
         ],
         record: true,
     },
-    rows: |dump| {
+    parameters: &[],
+    rows: |dump, _| {
         let kernel = dump.kernel()?;
         let crash = kernel.crash();
         let process = crash.process.and_then(|at| Process::probe(kernel, at));

@@ -1,14 +1,14 @@
 //! `handles`: what processes hold, with which rights.
 
 use super::value::Code;
-use super::{AskedWith, Cell, Column, Form, Kind, Parameter, TableDef, screen};
+use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::absent::Absent;
 use crate::error::Error;
 use crate::nt::handle::{Handle, Of};
 use alloc::vec::Vec;
 
 /// The table.
-pub const HANDLES: AskedWith<Handle> = AskedWith {
+pub const HANDLES: Asked<Handle> = Asked {
     table: TableDef {
         name: "handles",
         about: "the handles of the processes in the active list, with what they lead to and the rights they give",

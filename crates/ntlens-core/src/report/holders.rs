@@ -1,13 +1,13 @@
 //! `holders`: who holds an object, with which rights.
 
 use super::handles;
-use super::{AskedWith, Cell, Column, Form, Kind, Parameter, TableDef, screen};
+use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::address::VirtAddr;
 use crate::nt::holder::Holding;
 use alloc::vec::Vec;
 
 /// The table.
-pub const HOLDERS: AskedWith<Holding> = AskedWith {
+pub const HOLDERS: Asked<Holding> = Asked {
     table: TableDef {
         name: "holders",
         about: "who holds an object, over all processes that any source knows",

@@ -30,6 +30,7 @@ pub const INFERRED: Asked<InferredField> = Asked {
         ],
         record: false,
     },
-    rows: |dump| Ok((dump.kernel()?.selected().inferred.clone(), Vec::new())),
+    parameters: &[],
+    rows: |dump, _| Ok((dump.kernel()?.selected().inferred.clone(), Vec::new())),
     remarks: |_| Vec::new(),
 };

@@ -53,7 +53,8 @@ pub const INFO: Asked<OpenDump> = Asked {
         ],
         record: true,
     },
-    rows: |dump| Ok((Vec::from([dump.clone()]), Vec::new())),
+    parameters: &[],
+    rows: |dump, _| Ok((Vec::from([dump.clone()]), Vec::new())),
     remarks: |_| Vec::new(),
 };
 

@@ -65,23 +65,21 @@ pub trait Question: Sync {
     fn screen(&self) -> &'static [Screen];
 
     /// What narrows the question, all of it optional for the library.
-    fn parameters(&self) -> &'static [Parameter] {
-        &[]
-    }
+    fn parameters(&self) -> &'static [Parameter];
 
-    /// Answers a question that is narrowed by its parameters.
+    /// Answers a question that is narrowed by its parameters, with the columns that are wanted; `spread` fills the rows.
     fn ask_with(
         &self,
         dump: &OpenDump,
-        _arguments: &Arguments,
+        arguments: &Arguments,
         wanted: Wanted,
         spread: &dyn Spread,
-    ) -> Result<Table, Error> {
-        self.ask_spread(dump, wanted, spread)
-    }
+    ) -> Result<Table, Error>;
 
     /// Answers, with the columns that are wanted; `spread` fills the rows.
-    fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error>;
+    fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
+        self.ask_with(dump, &Arguments::default(), wanted, spread)
+    }
 
     /// Answers, with the columns that are wanted.
     fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error> {
@@ -219,18 +217,8 @@ impl<R> TableDef<R> {
     }
 }
 
-/// A question whose rows are values of one type.
+/// A question whose rows are values of one type, and which parameters may narrow.
 pub struct Asked<R: 'static> {
-    /// The table.
-    pub table: TableDef<R>,
-    /// Finds the rows.
-    pub rows: fn(&OpenDump) -> Answer<R>,
-    /// What a reader should not miss in the rows.
-    pub remarks: fn(&[R]) -> Vec<String>,
-}
-
-/// A question whose rows are values of one type, and which parameters narrow.
-pub struct AskedWith<R: 'static> {
     /// The table.
     pub table: TableDef<R>,
     /// What narrows it.
@@ -253,30 +241,7 @@ impl<R> fmt::Debug for Asked<R> {
     }
 }
 
-impl<R> fmt::Debug for AskedWith<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.table.fmt(f)
-    }
-}
-
-impl<R: Sync> TableDef<R> {
-    fn answer(
-        &self,
-        dump: &OpenDump,
-        (rows, missing): (Vec<R>, Vec<Incomplete>),
-        remarks: fn(&[R]) -> Vec<String>,
-        wanted: Wanted,
-        spread: &dyn Spread,
-    ) -> Table {
-        // What was wrong when the dump was opened limits every answer.
-        let mut incomplete = dump.incomplete().to_vec();
-        incomplete.extend(missing);
-        let remarks = remarks(&rows);
-        Table { remarks, ..self.fill_columns(&rows, incomplete, wanted, spread) }
-    }
-}
-
-impl<R: Sync> Question for AskedWith<R> {
+impl<R: Sync> Question for Asked<R> {
     fn name(&self) -> &'static str {
         self.table.name
     }
@@ -304,33 +269,12 @@ impl<R: Sync> Question for AskedWith<R> {
         wanted: Wanted,
         spread: &dyn Spread,
     ) -> Result<Table, Error> {
-        Ok(self.table.answer(dump, (self.rows)(dump, arguments)?, self.remarks, wanted, spread))
-    }
-
-    fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
-        self.ask_with(dump, &Arguments::default(), wanted, spread)
-    }
-}
-
-impl<R: Sync> Question for Asked<R> {
-    fn name(&self) -> &'static str {
-        self.table.name
-    }
-
-    fn about(&self) -> &'static str {
-        self.table.about
-    }
-
-    fn columns(&self) -> Vec<Heading> {
-        self.table.headings()
-    }
-
-    fn screen(&self) -> &'static [Screen] {
-        self.table.screen
-    }
-
-    fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
-        Ok(self.table.answer(dump, (self.rows)(dump)?, self.remarks, wanted, spread))
+        let (rows, missing) = (self.rows)(dump, arguments)?;
+        // What was wrong when the dump was opened limits every answer.
+        let mut incomplete = dump.incomplete().to_vec();
+        incomplete.extend(missing);
+        let remarks = (self.remarks)(&rows);
+        Ok(Table { remarks, ..self.table.fill_columns(&rows, incomplete, wanted, spread) })
     }
 }
 

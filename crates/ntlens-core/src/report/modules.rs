@@ -21,7 +21,8 @@ pub const MODULES: Asked<Module> = Asked {
         screen: &[screen("Base", "base"), screen("Size", "size"), screen("Name", "name"), screen("Path", "path")],
         record: false,
     },
-    rows: |dump| {
+    parameters: &[],
+    rows: |dump, _| {
         let found = dump.modules()?;
         Ok((found.modules, found.incomplete))
     },

@@ -1,11 +1,11 @@
 //! `objects`: the namespace of objects.
 
-use super::{AskedWith, Cell, Column, Form, Kind, Parameter, TableDef, screen};
+use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::nt::namespace::NamedObject;
 use alloc::vec::Vec;
 
 /// The table.
-pub const OBJECTS: AskedWith<NamedObject> = AskedWith {
+pub const OBJECTS: Asked<NamedObject> = Asked {
     table: TableDef {
         name: "objects",
         about: "the objects that have a place in the namespace, each once; symbolic links are not followed",

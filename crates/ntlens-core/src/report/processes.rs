@@ -61,7 +61,8 @@ pub const PROCESSES: Asked<ProcessRow> = Asked {
         ],
         record: false,
     },
-    rows: |dump| {
+    parameters: &[],
+    rows: |dump, _| {
         let kernel = dump.kernel()?;
         let found = kernel.processes();
         let mut tokens = Tokens::default();

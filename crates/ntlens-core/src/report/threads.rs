@@ -65,7 +65,8 @@ pub const THREADS: Asked<ThreadRow> = Asked {
         ],
         record: false,
     },
-    rows: |dump| {
+    parameters: &[],
+    rows: |dump, _| {
         let kernel = dump.kernel()?;
         let mut found = kernel.processes();
         // A triage dump has no list to be in.

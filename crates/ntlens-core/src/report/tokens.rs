@@ -58,7 +58,8 @@ pub const TOKENS: Asked<TokenRow> = Asked {
         ],
         record: false,
     },
-    rows: |dump| {
+    parameters: &[],
+    rows: |dump, _| {
         let kernel = dump.kernel()?;
         let found = kernel.processes();
         let mut incomplete = found.incomplete;

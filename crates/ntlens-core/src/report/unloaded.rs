@@ -23,6 +23,7 @@ pub const UNLOADED: Asked<Unloaded> = Asked {
         ],
         record: false,
     },
-    rows: |dump| dump.unloaded(),
+    parameters: &[],
+    rows: |dump, _| dump.unloaded(),
     remarks: |_| Vec::new(),
 };

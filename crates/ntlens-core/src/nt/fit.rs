@@ -8,15 +8,17 @@
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
-use crate::layout::field::{Bits, Embedded, Field};
+use crate::layout::field::{Bits, Field};
 use crate::layout::view::StructView;
 use crate::layout::{FieldDef, Layouts, StructDef};
 use crate::memory::VirtualMemory;
 use crate::nt::infer::{Inferred, InferredField};
 use crate::nt::list::{Links, MAX_MEMBERS};
-use crate::nt::process::PROCESS_OBJECT;
+use crate::nt::process::{EprocessFields, PROCESS_OBJECT};
 use crate::nt::select::KernelMarks;
+use crate::nt::silo::JobFields;
 use crate::nt::snapshot::Snapshot;
+use crate::nt::thread::{EthreadFields, THREAD_OBJECT};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -33,43 +35,12 @@ const JUDGES: &[Judge] =
 const MAX_INSTANCES: usize = 64;
 
 crate::fields! {
-    /// Fields of `_EPROCESS` that lead to other structures.
-    struct EprocessFields of "_EPROCESS" {
-        job: Field<VirtAddr> = "Job",
-        job_links: Field<Embedded> = "JobLinks",
-        unique_process_id: Field<u64> = "UniqueProcessId",
-    }
-}
-
-crate::fields! {
-    /// Fields of `_ETHREAD` by which a thread is known.
-    struct EthreadFields of "_ETHREAD" {
-        object_type: Field<u8> = "Tcb.Header.Type",
-        process: Field<VirtAddr> = "Tcb.Process",
-        unique_process: Field<u64> = "Cid.UniqueProcess",
-    }
-}
-
-crate::fields! {
-    /// Fields of `_EJOB` by which a job is known.
-    struct EjobFields of "_EJOB" {
-        process_list_head: Field<Embedded> = "ProcessListHead",
-        job_id: Field<u32> = "JobId",
-        parent_job: Field<VirtAddr> = "ParentJob",
-        server_silo_globals: Field<VirtAddr> = "ServerSiloGlobals",
-    }
-}
-
-crate::fields! {
     /// Fields of `_POOL_HEADER`.
     struct PoolHeaderFields of "_POOL_HEADER" {
         block_size: Bits = "BlockSize",
         pool_tag: Field<u32> = "PoolTag",
     }
 }
-
-/// `ThreadObject` of `_KOBJECTS`.
-const THREAD_OBJECT: u8 = 6;
 
 /// What of the dump the definitions are held against.
 struct Seen<'s> {
@@ -279,7 +250,7 @@ fn processor(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
 
 /// A job must fill its pool block, its list must close over processes that are in it, and it must have a number of its own.
 fn job(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
-    let fields = EjobFields::resolve(&trial.layouts);
+    let fields = JobFields::resolve(&trial.layouts);
     let mut numbers = BTreeSet::new();
     seen.jobs().into_iter().find_map(|(job, members)| {
         if let Some(why) = Seen::misfills(seen.object_block(job, *b"Job "), trial.size) {
@@ -310,7 +281,7 @@ fn job(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
 
 /// The globals of a server silo must fill their pool block.
 fn silo_globals(seen: &Seen<'_>, trial: &Trial) -> Option<String> {
-    let fields = EjobFields::resolve(seen.snapshot.layouts());
+    let fields = JobFields::resolve(seen.snapshot.layouts());
     seen.jobs().into_iter().find_map(|(job, _)| {
         let globals = seen.view(job, fields.extent).get(&fields.server_silo_globals).ok()?;
         let why = Seen::misfills(seen.block(globals, 0, *b"PsSg"), trial.size)?;

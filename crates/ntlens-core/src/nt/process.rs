@@ -59,6 +59,8 @@ crate::fields! {
         token: Field<VirtAddr> = "Token",
         /// Innermost job.
         job: Field<VirtAddr> = "Job",
+        /// Links of the innermost job's list.
+        job_links: Field<Embedded> = "JobLinks",
         /// Port of a debugger.
         debug_port: Field<VirtAddr> = "DebugPort",
         /// `PS_PROTECTION`

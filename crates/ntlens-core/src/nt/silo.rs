@@ -3,7 +3,7 @@
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::layout::Layouts;
-use crate::layout::field::Field;
+use crate::layout::field::{Embedded, Field};
 use crate::layout::view::StructView;
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
@@ -13,11 +13,17 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 crate::fields! {
-    /// Fields of `_EJOB` that make a job the silo of a container.
-    struct JobFields of "_EJOB" {
+    /// Fields of `_EJOB`: what a job is, and what makes it the silo of a container.
+    pub struct JobFields of "_EJOB" {
+        /// Head of the list of its processes.
+        process_list_head: Field<Embedded> = "ProcessListHead",
+        /// The job around it.
         parent_job: Field<VirtAddr> = "ParentJob",
+        /// Number of its session.
         session_id: Field<u32> = "SessionId",
+        /// Globals of the container, if the job is one.
         server_silo_globals: Field<VirtAddr> = "ServerSiloGlobals",
+        /// Its number.
         job_id: Field<u32> = "JobId",
     }
 }

@@ -57,7 +57,7 @@ crate::fields! {
 }
 
 /// `ThreadObject` of `_KOBJECTS`.
-const THREAD_OBJECT: u8 = 6;
+pub(crate) const THREAD_OBJECT: u8 = 6;
 /// Bits beside the address of a thread's token.
 const IMPERSONATION_BITS: u64 = 7;
 

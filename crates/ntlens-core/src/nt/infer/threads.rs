@@ -13,8 +13,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
-/// `ThreadObject` of `_KOBJECTS`.
-pub(super) const THREAD_OBJECT: u8 = 6;
+pub(super) use crate::nt::thread::THREAD_OBJECT;
 /// Bytes that are looked at before and behind a thread's links.
 const BEFORE: u32 = 0x800;
 const EXTENT: u32 = 0x1200;

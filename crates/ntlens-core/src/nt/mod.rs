@@ -25,6 +25,7 @@ pub mod namespace;
 pub mod object;
 pub mod object_name;
 pub mod object_type;
+pub mod owner;
 pub mod privilege;
 pub mod process;
 pub mod processor;

@@ -3,6 +3,7 @@
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
+use crate::nt::owner::Owners;
 use crate::nt::process::Sources;
 use crate::nt::sid::Sid;
 use crate::nt::thread::{Impersonation, Thread};
@@ -73,14 +74,15 @@ pub const THREADS: Asked<ThreadRow> = Asked {
         found.processes.retain(|process| kernel.triage().is_some() || process.sources().contains(Sources::ACTIVE_LIST));
         let names: BTreeMap<VirtAddr, Result<String, Absent>> =
             found.processes.iter().map(|process| (process.eprocess(), process.name())).collect();
-        let modules = ModuleRanges::new(&kernel.modules().modules);
+        let modules = Owners::of(kernel);
         let threads = thread_census::threads(kernel, &found.processes);
         let mut tokens = Tokens::default();
         let rows = threads.threads.into_iter().map(|found| {
             let thread = &found.thread;
             let process_name =
                 thread.process().and_then(|at| names.get(&at).cloned().unwrap_or(Err(Absent::NotApplicable)));
-            let start_module = thread.start_address().ok().and_then(|at| modules.at(at));
+            let start_module =
+                thread.start_address().ok().and_then(|at| modules.module(at).map(|name| String::from(&**name)));
             let impersonation = thread
                 .impersonation()
                 .and_then(|how| how.map(|how| Ok((how, tokens.get(kernel, how.token)?))).transpose());
@@ -131,23 +133,3 @@ const COLUMNS: &[Column<ThreadRow>] = &[
     column("teb", Kind::Address, "thread environment block", |t| t.teb().into()),
     column("sources", Kind::List, "the views of the kernel in which it was found", |t| t.sources().into()),
 ];
-
-/// Names of the kernel's modules by the addresses that they take.
-struct ModuleRanges(Vec<(u64, u64, String)>);
-
-impl ModuleRanges {
-    fn new(modules: &[crate::nt::module::Module]) -> Self {
-        let range = |module: &crate::nt::module::Module| {
-            let (base, size) = (module.base.ok()?.0, module.size.ok()?);
-            Some((base, base.saturating_add(size), module.name.clone().ok()??))
-        };
-        let mut ranges: Vec<_> = modules.iter().filter_map(range).collect();
-        ranges.sort();
-        Self(ranges)
-    }
-
-    fn at(&self, address: VirtAddr) -> Option<String> {
-        let index = self.0.partition_point(|(base, ..)| *base <= address.0).checked_sub(1)?;
-        self.0.get(index).filter(|(_, end, _)| address.0 < *end).map(|(.., name)| name.clone())
-    }
-}

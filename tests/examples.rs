@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 use ntlens_testkit::truth::Process;
-use ntlens_testkit::{DumpOptions, Kind, Machine, Truth, layouts};
+use ntlens_testkit::{
+    CallbackKind, CallbackSpec, DumpOptions, Kind, LoggerSpec, Machine, ProviderSpec, Truth, layouts,
+};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +22,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("hidden", hidden),
     ("handles", handles),
     ("objects", objects),
+    ("loggers", loggers),
+    ("callbacks", callbacks),
     ("modules", modules),
     ("unloaded", unloaded),
     ("coverage", coverage),
@@ -51,7 +55,14 @@ struct Sample {
 impl Sample {
     fn write() -> Self {
         let layouts = layouts("10.0.19041.1288").expect("an embedded kernel");
-        let machine = Machine::typical(layouts, 11, 36).current_process(4);
+        let mut machine = Machine::typical(layouts, 11, 36).current_process(4);
+        machine
+            .logger(LoggerSpec::named("EventLog-System"))
+            .logger(LoggerSpec::named("a trace of my own").slot(9))
+            .provider(ProviderSpec::new(1).enabled(2, 4, 1, 0).enabled(9, 4, 1, 0))
+            .provider(ProviderSpec::new(2).enabled(9, 4, 1, 0))
+            .callback(CallbackSpec::new(CallbackKind::Process, Some("WdFilter.sys")))
+            .callback(CallbackSpec::new(CallbackKind::Object("Thread"), None));
         let image = machine.build();
         let base = image.truth().kernel.base;
         let system_variable = image.layouts().symbol("PsInitialSystemProcess").unwrap().0;
@@ -187,6 +198,20 @@ fn tokens(text: &str, sample: &Sample) {
         format!("{} {} {level} {user}{debugs}", process.pid, process.image_name)
     };
     assert_eq!(words(text), sample.processes().iter().map(line).collect::<Vec<_>>());
+}
+
+fn loggers(text: &str, _: &Sample) {
+    assert_eq!(words(text), ["2 EventLog-System: 1 providers", "9 a trace of my own: 2 providers"]);
+}
+
+fn callbacks(text: &str, sample: &Sample) {
+    let line = |callback: &ntlens_testkit::truth::Callback| {
+        let module = callback.module.as_deref().unwrap_or("nobody");
+        format!("{} {:#018x} of {module}", callback.kind, callback.function)
+    };
+    let expected: Vec<String> = sample.truth.callbacks.iter().map(line).collect();
+    assert_eq!(expected.len(), 3);
+    assert_eq!(words(text), expected);
 }
 
 fn modules(text: &str, sample: &Sample) {

@@ -193,6 +193,8 @@ fields! {
     size_ethread: u16(u64) at 0x2c0;
     /// Offset of `_KPRCB.ProcessorState.SpecialRegisters`.
     offset_prcb_special_registers: u16(u64) at 0x2f2;
+    /// What the kernel keeps for debuggers about event tracing.
+    etwp_debugger_data: address(VirtAddr) at 0x330;
     /// Offset of `_KPRCB.Context`.
     offset_prcb_context: u16(u64) at 0x338;
     /// Offset of `_KTHREAD.StackLimit`.

@@ -4,7 +4,9 @@ use crate::dump::Dump;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::layout::source::LayoutSource;
+use crate::nt::callback::{self, Callbacks};
 use crate::nt::census::Processes;
+use crate::nt::etw::{self, Tracing};
 use crate::nt::handle::{self, Handles};
 use crate::nt::holder::{self, Holders};
 use crate::nt::module::Modules;
@@ -101,6 +103,17 @@ impl OpenDump {
     /// The loaded modules.
     pub fn modules(&self) -> Result<Modules, Error> {
         Ok(self.kernel()?.modules())
+    }
+
+    /// The functions that drivers have the kernel call.
+    pub fn callbacks(&self) -> Result<Callbacks, Error> {
+        Ok(callback::callbacks(self.kernel()?))
+    }
+
+    /// The sessions and providers of event tracing, of the host and of each container.
+    pub fn tracing(&self) -> Result<Tracing, Error> {
+        let kernel = self.kernel()?;
+        Ok(etw::tracing(kernel, &kernel.processes().processes))
     }
 
     /// The unloaded modules, the oldest first.

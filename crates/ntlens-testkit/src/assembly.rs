@@ -121,6 +121,8 @@ impl<'m> Assembly<'m> {
         self.modules();
         self.unloaded_drivers();
         self.processors();
+        self.tracing();
+        self.callbacks();
         self.memory_manager();
         self.kdbg();
         if let Some(at) = self.symbol("KiKvaShadow") {

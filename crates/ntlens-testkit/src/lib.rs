@@ -30,6 +30,7 @@
 )]
 
 mod assembly;
+mod callbacks;
 mod dump;
 mod frames;
 mod guest;
@@ -54,10 +55,12 @@ mod process;
 mod process_spec;
 mod processor;
 mod rng;
+mod sensor_spec;
 mod session;
 mod shared_data;
 mod thread;
 mod token;
+mod tracing;
 pub mod truth;
 mod typical;
 mod user_space;
@@ -72,5 +75,6 @@ pub use paging::{Mapping, PageSize, Space};
 pub use physical::{PAGE, Page, Physical, Run};
 pub use process::RUNNING_AT;
 pub use process_spec::{HandleSpec, HandleTarget, PageState, ProcessSpec};
+pub use sensor_spec::{CallbackKind, CallbackSpec, LoggerSpec, ProviderKind, ProviderSpec};
 pub use token::TokenSpec;
 pub use truth::Truth;

@@ -5,6 +5,7 @@ use crate::frames::Placement;
 use crate::image::Image;
 use crate::physical::PAGE;
 use crate::process_spec::ProcessSpec;
+use crate::sensor_spec::{CallbackSpec, LoggerSpec, ProviderSpec};
 use ntlens_core::layout::{Layouts, PdbId};
 
 /// A loaded module.
@@ -67,6 +68,10 @@ pub struct Machine {
     pub(crate) modules: Vec<ModuleSpec>,
     pub(crate) unloaded: Vec<String>,
     pub(crate) named_objects: Vec<(String, String)>,
+    pub(crate) loggers: Vec<LoggerSpec>,
+    pub(crate) providers: Vec<ProviderSpec>,
+    pub(crate) callbacks: Vec<CallbackSpec>,
+    pub(crate) debugger_data: bool,
     next_pid: u64,
 }
 
@@ -91,6 +96,10 @@ impl Machine {
             modules: Vec::new(),
             unloaded: Vec::new(),
             named_objects: Vec::new(),
+            loggers: Vec::new(),
+            providers: Vec::new(),
+            callbacks: Vec::new(),
+            debugger_data: false,
             next_pid: 88,
         }
     }
@@ -211,6 +220,31 @@ impl Machine {
     /// Adds a named object (`Event`, `Mutant`, `Section`, ...) by its full path, with the directories above it.
     pub fn named_object(&mut self, type_name: impl Into<String>, path: impl Into<String>) -> &mut Self {
         self.named_objects.push((type_name.into(), path.into()));
+        self
+    }
+
+    /// Adds a trace session.
+    pub fn logger(&mut self, spec: LoggerSpec) -> &mut Self {
+        self.loggers.push(spec);
+        self
+    }
+
+    /// Adds a provider of trace events; builds before Windows 10 have none unless symbols name `EtwpGuidHashTable`.
+    pub fn provider(&mut self, spec: ProviderSpec) -> &mut Self {
+        self.providers.push(spec);
+        self
+    }
+
+    /// The kernel tells debuggers where its trace sessions are.
+    #[must_use]
+    pub const fn debugger_data(mut self) -> Self {
+        self.debugger_data = true;
+        self
+    }
+
+    /// Adds functions that a driver has the kernel call.
+    pub fn callback(&mut self, spec: CallbackSpec) -> &mut Self {
+        self.callbacks.push(spec);
         self
     }
 

@@ -32,6 +32,8 @@ const CONTRACT: &[(&str, &str)] = &[
     ("handles", "pid process handle object type name granted_access access attributes"),
     ("objects", "path name type object session_id silo handle_count pointer_count link_target"),
     ("holders", "object type path object_session_id holder_pid holder holder_session_id handle granted_access access"),
+    ("callbacks", "kind address module symbol"),
+    ("loggers", "logger_id name log_file mode"),
     ("modules", "base size name path entry timestamp checksum"),
     ("unloaded", "name start end unload_time"),
 ];

@@ -2,6 +2,7 @@
 
 use crate::layout::Layouts;
 use crate::nt::directory::DirectoryFields;
+use crate::nt::etw::EtwFields;
 use crate::nt::handle_table::HandleTables;
 use crate::nt::module::ModuleFields;
 use crate::nt::namespace::SymbolicLinkFields;
@@ -20,6 +21,7 @@ use crate::nt::unicode_string::UnicodeStringFields;
 #[expect(missing_docs, reason = "each set is documented where it is declared")]
 pub struct Fields {
     pub directory: DirectoryFields,
+    pub etw: EtwFields,
     pub handle_tables: HandleTables,
     pub kprcb: KprcbFields,
     pub module: ModuleFields,
@@ -39,6 +41,7 @@ impl Fields {
     pub fn resolve(layouts: &Layouts) -> Self {
         Self {
             directory: DirectoryFields::resolve(layouts),
+            etw: EtwFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
             kprcb: KprcbFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),

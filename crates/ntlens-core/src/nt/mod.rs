@@ -6,12 +6,15 @@
 pub mod access;
 pub mod bugcheck;
 pub mod builds;
+pub mod callback;
 pub mod census;
 pub mod context;
 pub mod crash;
 pub mod directory;
+pub mod etw;
 pub mod fields;
 mod fit;
+pub mod guid;
 pub mod handle;
 pub mod handle_table;
 pub mod holder;

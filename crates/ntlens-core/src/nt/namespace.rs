@@ -272,8 +272,12 @@ mod tests {
 
     #[test]
     fn a_container_has_sessions_of_its_own() {
-        let silo =
-            |job, root: &str, session_id| ServerSilo { job: VirtAddr(job), session_id, root: Ok(Some(root.into())) };
+        let silo = |job, root: &str, session_id| ServerSilo {
+            job: VirtAddr(job),
+            globals: VirtAddr(job),
+            session_id,
+            root: Ok(Some(root.into())),
+        };
         let silos = [
             silo(1, "\\Silos\\278", Ok(3)),
             silo(2, "\\Silos\\278\\Silos\\9", Err(Absent::DemandZero)),

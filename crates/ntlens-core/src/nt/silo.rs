@@ -57,6 +57,8 @@ const MAX_NESTING: usize = 64;
 pub struct ServerSilo {
     /// Its job.
     pub job: VirtAddr,
+    /// Its globals (`ESERVERSILO_GLOBALS`).
+    pub globals: VirtAddr,
     /// The session that is the container's own first one.
     pub session_id: Result<u32, Absent>,
     /// Path of its root directory in the host's namespace, such as `\Silos\278`; `None` if it has none yet.
@@ -82,17 +84,17 @@ pub(crate) fn server_silos(
             if let Ok(globals) = view.get(&fields.job.server_silo_globals)
                 && globals.is_kernel()
             {
-                let globals = StructView::read(memory, globals, fields.globals.extent);
+                let view_of_globals = StructView::read(memory, globals, fields.globals.extent);
                 let name = fields.globals.silo_root_directory_name;
-                let root =
-                    name.and_then(|name| snapshot.fields().unicode_string.read_in(&globals, name.offset, memory));
+                let root = name
+                    .and_then(|name| snapshot.fields().unicode_string.read_in(&view_of_globals, name.offset, memory));
                 // Where the layout does not tell where the name is, the directory that Windows makes for the job does.
                 let root = root.or_else(|why| {
                     let number = view.get(&fields.job.job_id)?.to_string();
                     let found = directories.is_ok_and(|root| exists(snapshot, root, &["Silos", &number]));
                     if found { Ok(Some(format!("\\Silos\\{number}"))) } else { Err(why) }
                 });
-                found.insert(job, ServerSilo { job, session_id: view.get(&fields.job.session_id), root });
+                found.insert(job, ServerSilo { job, globals, session_id: view.get(&fields.job.session_id), root });
             }
             next = view.get(&fields.job.parent_job).ok();
         }

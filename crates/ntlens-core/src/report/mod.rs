@@ -4,16 +4,19 @@
 //! command line and in every binding. A column is declared once, with its name, its kind and where its value comes from.
 
 pub mod arguments;
+pub mod callbacks;
 pub mod coverage;
 pub mod crash;
 pub mod handles;
 pub mod holders;
 pub mod inferred;
 pub mod info;
+pub mod loggers;
 pub mod memory;
 pub mod modules;
 pub mod objects;
 pub mod processes;
+pub mod providers;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
@@ -40,6 +43,9 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &holders::HOLDERS,
     &modules::MODULES,
     &unloaded::UNLOADED,
+    &callbacks::CALLBACKS,
+    &loggers::LOGGERS,
+    &providers::PROVIDERS,
     &crash::CRASH,
     &coverage::COVERAGE,
     &inferred::INFERRED,

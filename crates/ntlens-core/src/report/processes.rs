@@ -212,6 +212,13 @@ fn sid(sid: Result<Option<Sid>, Absent>) -> Result<Option<String>, Absent> {
     sid.map(|sid| sid.map(|sid| sid.to_string()))
 }
 
+/// A process in one text: its id and its name.
+pub(super) fn pid_and_name(process: &Process) -> String {
+    let id = process.pid().map_or_else(|why| why.to_string(), |pid| pid.to_string());
+    let name = process.name().unwrap_or_else(|why| why.to_string());
+    format!("{id} {name}")
+}
+
 /// The protection in words; Windows 7 has one bit for it.
 pub(super) fn protection(process: &Process) -> Result<String, Absent> {
     match process.protection() {

@@ -1,10 +1,12 @@
 //! What is true of a written machine, in the words of the truth schema "oracle-forge/1".
 
 mod process;
+mod sensor;
 
 use serde::{Serialize, Serializer};
 
 pub use process::*;
+pub use sensor::*;
 
 /// Everything that a reader of the dump may be asked.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -33,6 +35,12 @@ pub struct Truth {
     pub processes: Vec<Process>,
     /// Named objects.
     pub named_objects: Vec<NamedObject>,
+    /// Trace sessions.
+    pub loggers: Vec<Logger>,
+    /// Providers of trace events.
+    pub providers: Vec<Provider>,
+    /// Functions that drivers have the kernel call.
+    pub callbacks: Vec<Callback>,
     /// Translations of virtual addresses.
     pub translations: Vec<Translation>,
     /// `PspCidTable`.

@@ -82,9 +82,18 @@ impl Assembly<'_> {
         let job = self.object(PoolKind::NonPaged, "Job", size, *b"Job ", None);
         let size = self.guest.size_of("_ESERVERSILO_GLOBALS", 0x600);
         let globals = self.guest.alloc(PoolKind::NonPaged, size, *b"PsSg");
-        self.guest.at(job, "_EJOB").set("ServerSiloGlobals", globals).set("JobFlags", 1 << 30);
+        self.guest
+            .at(job, "_EJOB")
+            .ring("ProcessListHead")
+            .set("ActiveProcesses", 1)
+            .set("ServerSiloGlobals", globals)
+            .set("JobFlags", 1 << 30)
+            .set("JobId", 0x100 + pid);
         let process = self.truth.process(pid).expect("the process of the container was added").eprocess;
         self.guest.at(process, "_EPROCESS").set("Job", job).set("ServerSilo", job);
+        let head = job + self.guest.offset("_EJOB", "ProcessListHead").expect("every build has it");
+        let links = process + self.guest.offset("_EPROCESS", "JobLinks").expect("every build has it");
+        self.guest.append(self.guest.kernel, head, links);
         let part = self.new_state(Some(job));
         let known = self.guest.at(globals, "_ESERVERSILO_GLOBALS").put("EtwSiloState", part.state);
         assert!(known, "only Windows 10 and later have containers");

@@ -11,6 +11,7 @@ use crate::layout::view::StructView;
 use crate::nt::list::{self, Links};
 use crate::nt::object_type::ObjectTypes;
 use crate::nt::snapshot::Snapshot;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -230,19 +231,18 @@ impl Callbacks {
         is_entry: impl Fn(&StructView) -> Result<bool, Absent>,
     ) -> Vec<StructView> {
         let memory = snapshot.space();
-        let mut views = Vec::new();
+        let mut views = BTreeMap::new();
         let member = |at: VirtAddr| {
             let view = StructView::read(memory, at, size);
             if views.len() == MAX_ENTRIES || !at.is_kernel() || !is_entry(&view)? {
                 return Err(Absent::Malformed);
             }
-            views.push(view);
+            views.insert(at, view);
             Links::read(memory, at)
         };
         let found = list::walk(what, head, Links::read(memory, head), member, Vec::new);
         self.incomplete.extend(found.incomplete);
-        let view = |at: &VirtAddr| views.iter().find(|view| view.at == *at).cloned();
-        found.members.iter().filter_map(view).collect()
+        found.members.iter().filter_map(|at| views.remove(at)).collect()
     }
 
     fn registry(&mut self, snapshot: &Snapshot, head: VirtAddr) {

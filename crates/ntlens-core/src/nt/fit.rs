@@ -12,6 +12,7 @@ use crate::layout::field::{Bits, Field};
 use crate::layout::view::StructView;
 use crate::layout::{FieldDef, Layouts, StructDef};
 use crate::memory::VirtualMemory;
+use crate::nt::etw;
 use crate::nt::infer::{Inferred, InferredField};
 use crate::nt::list::{Links, MAX_MEMBERS};
 use crate::nt::process::{EprocessFields, PROCESS_OBJECT};
@@ -28,8 +29,13 @@ use alloc::vec::Vec;
 /// definition of it.
 type Judge = (&'static str, fn(&Seen<'_>, &Trial) -> Option<String>);
 
-const JUDGES: &[Judge] =
-    &[("_ETHREAD", thread), ("_KPRCB", processor), ("_EJOB", job), ("_ESERVERSILO_GLOBALS", silo_globals)];
+const JUDGES: &[Judge] = &[
+    ("_ETHREAD", thread),
+    ("_KPRCB", processor),
+    ("_EJOB", job),
+    ("_ESERVERSILO_GLOBALS", silo_globals),
+    ("_ETW_SILODRIVERSTATE", |seen, trial| etw::misfit(seen.snapshot, &trial.layouts)),
+];
 
 /// Instances of one structure that are looked at.
 const MAX_INSTANCES: usize = 64;

@@ -47,7 +47,8 @@ impl LoggerRow {
 fn provider_counts(part: &Part) -> Result<BTreeMap<u32, u64>, Absent> {
     let mut counts = BTreeMap::new();
     for provider in part.providers.as_ref().map_err(|why| *why)? {
-        for enable in provider.enabled.iter().flatten() {
+        // What is not known of one provider may be an enabled session.
+        for enable in provider.enabled.as_ref().map_err(|why| *why)? {
             *counts.entry(enable.logger_id.into()).or_default() += 1;
         }
     }

@@ -89,7 +89,6 @@ pub const PROVIDERS: Asked<ProviderRow> = Asked {
             screen("Level", "levels"),
             screen("Any keyword", "match_any_keywords"),
             screen("Registered", "registrations"),
-            screen("By", "registered_by"),
             screen("Silo", "silo"),
         ],
         record: false,

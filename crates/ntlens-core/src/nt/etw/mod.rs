@@ -26,6 +26,7 @@ use crate::nt::process::Process;
 use crate::nt::silo;
 use crate::nt::snapshot::Snapshot;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 crate::fields! {
@@ -227,22 +228,48 @@ fn state_of_globals(snapshot: &Snapshot, globals: VirtAddr) -> Result<Option<Vir
     }
 }
 
+/// What the kernel tells debuggers about event tracing.
+struct DebuggerData {
+    /// The array of sessions, which has proved itself.
+    array: VirtAddr,
+    loggers: Vec<Logger>,
+    /// What may be the state of the host.
+    state: Option<VirtAddr>,
+}
+
+impl DebuggerData {
+    fn read(snapshot: &Snapshot) -> Option<Self> {
+        let data = snapshot.kdbg().and_then(Kdbg::etwp_debugger_data)?;
+        let pointer = |offset| {
+            let found = snapshot.space().read_pointer(data.wrapping_add(offset)).ok();
+            found.filter(|at| at.is_kernel())
+        };
+        let array = pointer(0x10)?;
+        Some(Self { array, loggers: proven(snapshot, array)?, state: pointer(0x18) })
+    }
+}
+
 /// Where the host's are, without symbols.
 fn of_debugger_data(snapshot: &Snapshot) -> Option<Place> {
-    let memory = snapshot.space();
-    let data = snapshot.kdbg().and_then(Kdbg::etwp_debugger_data)?;
-    let pointer = |offset| memory.read_pointer(data.wrapping_add(offset)).ok().filter(|at| at.is_kernel());
-    let array = pointer(0x10)?;
-    let loggers = proven(snapshot, array)?;
+    let DebuggerData { array, loggers, state } = DebuggerData::read(snapshot)?;
     let fields = &snapshot.fields().etw.state;
-    if matches!(fields.guid_hash_table, Err(Absent::NoSuchField)) {
-        let slots = Slots { at: array, count: SLOTS };
-        return Some(Place { slots: Ok(slots), providers: snapshot.symbol("EtwpGuidHashTable") });
-    }
     let around = fields.wmip_logger_context.ok().map(|field| array.wrapping_sub(field.offset.into()));
     let named = loggers.iter().filter_map(|logger| logger.get(|fields| &fields.silo_state).ok());
-    let states = around.into_iter().chain(pointer(0x18)).chain(named);
-    states.map(|state| Place::of_state(snapshot, state)).find(|place| place.slots.is_ok_and(|slots| slots.at == array))
+    let mut places = around.into_iter().chain(state).chain(named).map(|state| Place::of_state(snapshot, state));
+    // Without a state that leads back to the array, what is known is the array.
+    let lone =
+        || Place { slots: Ok(Slots { at: array, count: SLOTS }), providers: snapshot.symbol("EtwpGuidHashTable") };
+    let found = places.find(|place| place.slots.is_ok_and(|slots| slots.at == array));
+    Some(found.unwrap_or_else(lone))
+}
+
+/// What speaks against a definition of `_ETW_SILODRIVERSTATE`: the host's must lead to the array of sessions.
+pub(crate) fn misfit(snapshot: &Snapshot, layouts: &Layouts) -> Option<String> {
+    let DebuggerData { array, state, .. } = DebuggerData::read(snapshot)?;
+    let fields = StateFields::resolve(layouts);
+    let view = StructView::read(snapshot.space(), state?, fields.extent);
+    let told = view.get(&fields.logger_context).ok()?;
+    (told != array).then(|| format!("EtwpLoggerContext of the state at {} is {told}, not {array}", view.at))
 }
 
 /// The sessions of what may be the array of them; `None` if one of them is not what its slot says, or there is none.

@@ -10,8 +10,9 @@ use crate::nt::guid::Guid;
 use crate::nt::list::{self, Links};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 crate::fields! {
@@ -127,7 +128,7 @@ impl Enable {
 #[derive(Clone, Debug)]
 pub enum Registrant {
     /// A process.
-    Process(Process),
+    Process(Arc<Process>),
     /// A part of the kernel, which is told of changes through this function; `None` if it does not want to be.
     Kernel(Option<VirtAddr>),
 }
@@ -164,7 +165,19 @@ pub(super) fn providers(
     table: VirtAddr,
     incomplete: &mut Vec<Incomplete>,
 ) -> Result<Vec<Provider>, Absent> {
-    let mut walk = Walk { snapshot, seen: BTreeSet::new(), registrations: 0, found: Vec::new(), incomplete };
+    let fields = &snapshot.fields().etw.guid_entry;
+    let guid_list = u64::from(fields.guid_list?.offset);
+    // Without this no entry tells anything.
+    fields.guid?;
+    let mut walk = Walk {
+        snapshot,
+        guid_list,
+        seen: BTreeSet::new(),
+        registrations: 0,
+        processes: BTreeMap::new(),
+        found: Vec::new(),
+        incomplete,
+    };
     let memory = snapshot.space();
     let mut lost: Vec<(VirtAddr, Absent)> = Vec::new();
     for bucket in 0..BUCKETS {
@@ -191,8 +204,12 @@ pub(super) fn providers(
 
 struct Walk<'a> {
     snapshot: &'a Snapshot,
+    /// From an entry to its links.
+    guid_list: u64,
     seen: BTreeSet<VirtAddr>,
     registrations: usize,
+    /// Each process registers many providers.
+    processes: BTreeMap<VirtAddr, Result<Arc<Process>, Absent>>,
     found: Vec<Provider>,
     incomplete: &'a mut Vec<Incomplete>,
 }
@@ -200,11 +217,6 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn bucket(&mut self, head: VirtAddr, links: Links, guid_type: GuidType) {
         let memory = self.snapshot.space();
-        let fields = &self.snapshot.fields().etw.guid_entry;
-        let guid_list = match fields.guid_list {
-            Ok(field) => u64::from(field.offset),
-            Err(why) => return self.incomplete.push(Incomplete::new("list of trace providers", head, why)),
-        };
         let seen = &mut self.seen;
         let member = |at: VirtAddr| {
             // An entry is in one list only, and once.
@@ -216,7 +228,7 @@ impl Walk<'_> {
         let list = list::walk("list of trace providers", head, Ok(links), member, Vec::new);
         self.incomplete.extend(list.incomplete);
         for at in list.members {
-            let at = at.wrapping_sub(guid_list);
+            let at = at.wrapping_sub(self.guid_list);
             match self.provider(at, guid_type) {
                 Ok(provider) => self.found.push(provider),
                 Err(why) => self.incomplete.push(Incomplete::new("trace provider", at, why)),
@@ -256,14 +268,14 @@ impl Walk<'_> {
         };
         let links = u64::from(links?.offset);
         let mut left = MAX_REGISTRATIONS.saturating_sub(self.registrations);
-        let mut views = Vec::new();
+        let mut views = BTreeMap::new();
         let member = |at: VirtAddr| {
             let view = StructView::read(memory, at.wrapping_sub(links), fields.extent);
             if left == 0 || view.get(back)? != entry {
                 return Err(Absent::Malformed);
             }
             left -= 1;
-            views.push(view);
+            views.insert(at, view);
             Links::read(memory, at)
         };
         let head_links = Links::read(memory, head);
@@ -271,23 +283,27 @@ impl Walk<'_> {
         self.incomplete.extend(list.incomplete);
         self.registrations += views.len();
         head_links?;
-        let members: BTreeSet<VirtAddr> = list.members.iter().map(|at| at.wrapping_sub(links)).collect();
-        let registration =
-            |view: &StructView| Registration { address: view.at, registrant: registrant(self.snapshot, fields, view) };
-        Ok(views.iter().filter(|view| members.contains(&view.at)).map(registration).collect())
+        let listed = list.members.iter().filter_map(|at| views.get(at));
+        Ok(listed.map(|view| Registration { address: view.at, registrant: self.registrant(view) }).collect())
     }
-}
 
-/// Who made a registration. Windows 7 has no bit for it: there what the entry points at tells, a process or code.
-fn registrant(snapshot: &Snapshot, fields: &RegistrationFields, view: &StructView) -> Result<Registrant, Absent> {
-    let callback = || view.get(&fields.callback).map(|at| Registrant::Kernel(Some(at).filter(|at| !at.is_null())));
-    let process = || Process::probe(snapshot, view.get(&fields.process)?).map(Registrant::Process);
-    match (view.bit(&fields.kernel), view.bit(&fields.user)) {
-        (Ok(true), _) => callback(),
-        (_, Ok(true)) => process(),
-        (Ok(false), Ok(false)) => Err(Absent::Malformed),
-        (Err(Absent::NoSuchField), _) => process().or_else(|_| callback()),
-        (Err(why), _) | (_, Err(why)) => Err(why),
+    /// Who made a registration. Windows 7 has no bit for it: there what the entry points at tells, a process or code.
+    fn registrant(&mut self, view: &StructView) -> Result<Registrant, Absent> {
+        let fields = &self.snapshot.fields().etw.registration;
+        let callback = || view.get(&fields.callback).map(|at| Registrant::Kernel(Some(at).filter(|at| !at.is_null())));
+        let mut process = || self.process(view.get(&fields.process)?).map(Registrant::Process);
+        match (view.bit(&fields.kernel), view.bit(&fields.user)) {
+            (Ok(true), _) => callback(),
+            (_, Ok(true)) => process(),
+            (Ok(false), Ok(false)) => Err(Absent::Malformed),
+            (Err(Absent::NoSuchField), _) => process().or_else(|_| callback()),
+            (Err(why), _) | (_, Err(why)) => Err(why),
+        }
+    }
+
+    fn process(&mut self, at: VirtAddr) -> Result<Arc<Process>, Absent> {
+        let snapshot = self.snapshot;
+        self.processes.entry(at).or_insert_with(|| Process::probe(snapshot, at).map(Arc::new)).clone()
     }
 }
 

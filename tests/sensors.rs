@@ -178,7 +178,7 @@ fn sessions_of_shared_dumps() {
 }
 
 /// A callback in the words of the table, from those of the truth files.
-fn callback_cells<'a>(kind: &'static str, truth: &'a Json) -> Vec<(&'static str, Json)> {
+fn callback_cells(kind: &'static str, truth: &Json) -> Vec<(&'static str, Json)> {
     let function = |name: &str| at(&truth[name]);
     let common = |function: &Json, entry: &str| {
         vec![("kind", kind.into()), ("address", function.clone()), ("entry", at(&truth[entry]))]

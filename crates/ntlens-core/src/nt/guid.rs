@@ -7,12 +7,17 @@ use core::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Guid(pub u128);
 
+/// Some bits of a number.
+const fn part(number: u128, from: u32, bits: u32) -> u128 {
+    number >> from & ((1 << bits) - 1)
+}
+
 impl Guid {
     /// Takes the bytes of memory: the first three parts are little endian, the rest stands as it is written.
     pub const fn from_memory(bytes: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, rest @ ..] = bytes;
-        let [i, j, k, l, m, n, o, p] = rest;
-        Self(u128::from_be_bytes([d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]))
+        let number = u128::from_le_bytes(bytes);
+        let rest = part(u128::from_be_bytes(bytes), 0, 64);
+        Self(part(number, 0, 32) << 96 | part(number, 32, 16) << 80 | part(number, 48, 16) << 64 | rest)
     }
 }
 
@@ -27,16 +32,9 @@ impl Scalar for Guid {
 impl fmt::Display for Guid {
     /// Lower-case digits with dashes, without braces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |from: u32, bits: u32| self.0 >> from & ((1 << bits) - 1);
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            part(96, 32),
-            part(80, 16),
-            part(64, 16),
-            part(48, 16),
-            part(0, 48)
-        )
+        let part = |from, bits| part(self.0, from, bits);
+        write!(f, "{:08x}-{:04x}-{:04x}", part(96, 32), part(80, 16), part(64, 16))?;
+        write!(f, "-{:04x}-{:012x}", part(48, 16), part(0, 48))
     }
 }
 

@@ -522,8 +522,8 @@ fn what_should_not_be_is_remarked() {
     let mut expected = vec![format!("thread callback {:#018x} lies in no loaded module", outside.function)];
     expected.extend(off.iter().map(|one| format!("{} callback {:#018x} is switched off", one.kind, one.function)));
     assert_eq!(remarks(&dump, "callbacks"), expected);
-    // That of the container; the host's is enabled.
-    assert_eq!(remarks(&dump, "providers"), ["Microsoft-Windows-Threat-Intelligence is enabled for no session"]);
+    // In the host it is enabled; in the container nobody listens, which is usual.
+    assert!(remarks(&dump, "providers").is_empty(), "{:?}", remarks(&dump, "providers"));
     assert!(remarks(&dump, "loggers").is_empty(), "{:?}", remarks(&dump, "loggers"));
 
     let mut machine = kit::bare(19041);

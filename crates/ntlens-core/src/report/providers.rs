@@ -116,7 +116,9 @@ pub const PROVIDERS: Asked<ProviderRow> = Asked {
     remarks: |rows| {
         let mut remarks = Vec::new();
         for row in rows {
-            if row.guid == THREAT_INTELLIGENCE && row.enabled.as_ref().is_ok_and(Vec::is_empty) {
+            // Who listens for attacks does so in the host.
+            let of_host = row.guid == THREAT_INTELLIGENCE && row.silo.is_none();
+            if of_host && row.enabled.as_ref().is_ok_and(Vec::is_empty) {
                 remarks.push(format!("{} is enabled for no session", row.title()));
             }
             let outside = row.callbacks().filter(|at| row.owners.module(*at).is_none());

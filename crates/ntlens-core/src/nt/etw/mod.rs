@@ -127,11 +127,9 @@ pub fn tracing(snapshot: &Snapshot, processes: &[Process]) -> Tracing {
     match host(snapshot) {
         Ok(place) => found.add(snapshot, None, place),
         Err(why) => {
-            let variable = if snapshot.fields().etw.state.guid_hash_table.is_ok() {
-                "EtwpHostSiloState"
-            } else {
-                "WmipLoggerContext"
-            };
+            // Builds before Windows 10 have no state.
+            let old = matches!(snapshot.fields().etw.state.guid_hash_table, Err(Absent::NoSuchField));
+            let variable = if old { "WmipLoggerContext" } else { "EtwpHostSiloState" };
             found.incomplete.push(Incomplete::new("trace sessions and providers of the host", variable, why));
         }
     }
@@ -272,9 +270,11 @@ pub(crate) fn misfit(snapshot: &Snapshot, layouts: &Layouts) -> Option<String> {
     (told != array).then(|| format!("EtwpLoggerContext of the state at {} is {told}, not {array}", view.at))
 }
 
-/// The sessions of what may be the array of them; `None` if one of them is not what its slot says, or there is none.
+/// The sessions of what may be the array of them; `None` if one of them is not what its slot says or has no name, or if
+/// there is none.
 fn proven(snapshot: &Snapshot, array: VirtAddr) -> Option<Vec<Logger>> {
     let mut incomplete = Vec::new();
     let loggers = logger::loggers(snapshot, Slots { at: array, count: SLOTS }, &mut incomplete);
-    (incomplete.is_empty() && !loggers.is_empty()).then_some(loggers)
+    let named = |logger: &Logger| logger.name().is_ok_and(|name| name.is_some());
+    (incomplete.is_empty() && !loggers.is_empty() && loggers.iter().all(named)).then_some(loggers)
 }

@@ -100,7 +100,8 @@ crate::fields! {
     }
 }
 
-/// Names of `LoggerMode`, from bit 0: those of `evntrace.h` without their common start `EVENT_TRACE_`.
+/// Names of `LoggerMode`, from bit 0: those of `evntrace.h` and of its documentation (Logging Mode Constants), without their
+/// common start `EVENT_TRACE_`.
 const MODES: [&str; 32] = [
     "FILE_MODE_SEQUENTIAL",
     "FILE_MODE_CIRCULAR",

@@ -65,7 +65,7 @@ const MAX_NAMED: usize = 16;
 pub fn namespace(snapshot: &Snapshot) -> Namespace {
     let census = snapshot.processes();
     let types = ObjectTypes::find(snapshot, &census.processes);
-    let silos = server_silos(snapshot, &census.processes, types.root());
+    let silos = server_silos(snapshot, &census.jobs, types.root());
     let mut walk = Walk {
         snapshot,
         types: &types,

@@ -7,10 +7,10 @@ use crate::layout::source::LayoutSource;
 use crate::nt::census::Processes;
 use crate::nt::handle::{self, Handles};
 use crate::nt::holder::{self, Holders};
-use crate::nt::job::Jobs;
 use crate::nt::job_census;
 use crate::nt::module::Modules;
 use crate::nt::namespace::{self, Namespace};
+use crate::nt::session;
 use crate::nt::snapshot::{Options, Snapshot};
 use crate::nt::unloaded::Unloaded;
 use crate::source::ByteSource;
@@ -85,9 +85,15 @@ impl OpenDump {
         Ok(self.kernel()?.processes())
     }
 
-    /// The jobs, also those that only handles lead to: the others are in [`Processes::jobs`], which costs less.
-    pub fn jobs(&self) -> Result<Jobs, Error> {
-        Ok(job_census::with_handles(self.kernel()?).jobs)
+    /// The processes with all jobs, also those that only handles lead to. The others [`Self::processes`] gives, too.
+    pub fn jobs(&self) -> Result<Processes, Error> {
+        Ok(job_census::with_handles(self.kernel()?))
+    }
+
+    /// The processes with all sessions, also those that only the kernel's list has. The others [`Self::processes`] gives,
+    /// too.
+    pub fn sessions(&self) -> Result<Processes, Error> {
+        Ok(session::with_list(self.kernel()?))
     }
 
     /// The handles of some processes, with what they lead to.

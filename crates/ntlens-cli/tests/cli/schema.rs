@@ -46,6 +46,7 @@ pub(crate) enum Kind {
     Time,
     Address,
     Addresses,
+    Numbers,
     List,
     Text,
 }
@@ -59,6 +60,7 @@ impl Kind {
             "number" if property["maximum"] == 1 => Self::Confidence,
             "number" => Self::Seconds,
             "array" if is_address(&property["items"]) => Self::Addresses,
+            "array" if property["items"]["type"] == "integer" => Self::Numbers,
             "array" => Self::List,
             "string" if is_address(property) => Self::Address,
             "string" if property["format"] == "date-time" => Self::Time,
@@ -82,6 +84,7 @@ impl Kind {
                 Self::Time => value.as_str().is_some_and(is_time),
                 Self::Address => value.as_str().is_some_and(is_address),
                 Self::Addresses => all(is_address),
+                Self::Numbers => value.as_array().is_some_and(|values| values.iter().all(Json::is_u64)),
                 Self::List => all(|_| true),
                 Self::Text => value.is_string(),
             }

@@ -11,6 +11,7 @@ use crate::nt::object_name::NameFields;
 use crate::nt::object_type::ObjectTypeFields;
 use crate::nt::process::ProcessFields;
 use crate::nt::processor::KprcbFields;
+use crate::nt::session::SessionFields;
 use crate::nt::silo::SiloFields;
 use crate::nt::thread::EthreadFields;
 use crate::nt::token::TokenFields;
@@ -29,6 +30,7 @@ pub struct Fields {
     pub object_name: NameFields,
     pub object_type: ObjectTypeFields,
     pub process: ProcessFields,
+    pub session: SessionFields,
     pub silo: SiloFields,
     pub symbolic_link: SymbolicLinkFields,
     pub thread: EthreadFields,
@@ -49,6 +51,7 @@ impl Fields {
             object_name: NameFields::resolve(layouts),
             object_type: ObjectTypeFields::resolve(layouts),
             process: ProcessFields::resolve(layouts),
+            session: SessionFields::resolve(layouts),
             silo: SiloFields::resolve(layouts),
             symbolic_link: SymbolicLinkFields::resolve(layouts),
             thread: EthreadFields::resolve(layouts),

@@ -38,6 +38,21 @@ impl Links {
     }
 }
 
+/// Whether what lies at an address is part of a list: a neighbour that it points at points back.
+pub(crate) fn is_linked<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> bool {
+    let points_back =
+        |next: VirtAddr, back: fn(Links) -> VirtAddr| Links::read(memory, next).is_ok_and(|l| back(l) == at);
+    Links::read(memory, at).is_ok_and(|links| {
+        points_back(links.flink, |links| links.blink) || points_back(links.blink, |links| links.flink)
+    })
+}
+
+/// Whether the lists that a structure is part of or begins speak against its being there: all that can be read are broken.
+pub(crate) fn speak_against<M: VirtualMemory + ?Sized>(memory: &M, lists: &[Result<VirtAddr, Absent>]) -> bool {
+    let mut held = lists.iter().flatten().filter(|at| Links::read(memory, **at).is_ok()).peekable();
+    held.peek().is_some() && !held.any(|at| is_linked(memory, *at))
+}
+
 /// What a walk found.
 #[derive(Clone, Debug, Default)]
 pub struct List {

@@ -50,6 +50,8 @@ pub struct NamedObject {
 pub struct Namespace {
     /// Each object once: a directory, then what is in it, in the order of their names.
     pub objects: Vec<NamedObject>,
+    /// The server silos, each with its root.
+    pub silos: Vec<ServerSilo>,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
@@ -71,7 +73,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
         types: &types,
         places: Places::new(&silos),
         seen: BTreeSet::new(),
-        found: Namespace { objects: Vec::new(), incomplete: types.incomplete.clone() },
+        found: Namespace { incomplete: types.incomplete.clone(), ..Namespace::default() },
         text: 0,
         lost: 0,
     };
@@ -93,6 +95,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
             found.incomplete.push(Incomplete::new("root directory of a server silo", silo.job, why));
         }
     }
+    found.silos = silos;
     found
 }
 

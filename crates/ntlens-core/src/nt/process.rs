@@ -105,16 +105,6 @@ crate::fields! {
 }
 
 crate::fields! {
-    /// Fields of `_MM_SESSION_SPACE`.
-    pub struct SessionFields of "_MM_SESSION_SPACE" {
-        /// Number of the session.
-        session_id: Field<u32> = "SessionId",
-        /// Head of the list of its processes.
-        process_list: Field<Embedded> = "ProcessList",
-    }
-}
-
-crate::fields! {
     /// Fields of `_PEB`.
     pub struct PebFields of "_PEB" {
         /// Parameters the process was started with.
@@ -134,7 +124,6 @@ crate::fields! {
 #[derive(Clone, Debug)]
 pub struct ProcessFields {
     pub(crate) eprocess: EprocessFields,
-    pub(crate) session: SessionFields,
     peb: PebFields,
     parameters: ParameterFields,
 }
@@ -144,7 +133,6 @@ impl ProcessFields {
     pub fn resolve(layouts: &crate::layout::Layouts) -> Self {
         Self {
             eprocess: EprocessFields::resolve(layouts),
-            session: SessionFields::resolve(layouts),
             peb: PebFields::resolve(layouts),
             parameters: ParameterFields::resolve(layouts),
         }
@@ -427,7 +415,7 @@ impl Process {
             return Err(Absent::NotApplicable);
         }
         // Symbols of Windows 11 24H2 name the structure without defining it.
-        let field = self.snapshot.fields().process.session.session_id.map_err(|_| Absent::SymbolsNeeded)?;
+        let field = self.snapshot.fields().session.space.session_id.map_err(|_| Absent::SymbolsNeeded)?;
         self.snapshot.space().read_u32(session.wrapping_add(field.offset.into()))
     }
 

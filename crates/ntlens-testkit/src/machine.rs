@@ -3,6 +3,7 @@
 use crate::assembly::Assembly;
 use crate::frames::Placement;
 use crate::image::Image;
+use crate::job::JobSpec;
 use crate::physical::PAGE;
 use crate::process_spec::ProcessSpec;
 use ntlens_core::layout::{Layouts, PdbId};
@@ -67,6 +68,7 @@ pub struct Machine {
     pub(crate) modules: Vec<ModuleSpec>,
     pub(crate) unloaded: Vec<String>,
     pub(crate) named_objects: Vec<(String, String)>,
+    pub(crate) jobs: Vec<JobSpec>,
     next_pid: u64,
 }
 
@@ -91,6 +93,7 @@ impl Machine {
             modules: Vec::new(),
             unloaded: Vec::new(),
             named_objects: Vec::new(),
+            jobs: Vec::new(),
             next_pid: 88,
         }
     }
@@ -212,6 +215,13 @@ impl Machine {
     pub fn named_object(&mut self, type_name: impl Into<String>, path: impl Into<String>) -> &mut Self {
         self.named_objects.push((type_name.into(), path.into()));
         self
+    }
+
+    /// Adds a job; its number, by which processes and other jobs name it.
+    pub fn job(&mut self, spec: JobSpec) -> usize {
+        assert!(spec.parent.is_none_or(|parent| parent < self.jobs.len()), "the job around it comes first");
+        self.jobs.push(spec);
+        self.jobs.len() - 1
     }
 
     /// Writes the machine's memory.

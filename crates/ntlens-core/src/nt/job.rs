@@ -30,8 +30,6 @@ crate::fields! {
         parent_job: Field<VirtAddr> = "ParentJob",
         /// The outermost job around it.
         root_job: Field<VirtAddr> = "RootJob",
-        /// Jobs around it.
-        nesting_depth: Field<u8> = "NestingDepth",
         /// Its number, since Windows 10.
         job_id: Field<u32> = "JobId",
         /// Number of its session.

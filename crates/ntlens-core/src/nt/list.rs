@@ -47,10 +47,12 @@ pub(crate) fn is_linked<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> 
     })
 }
 
-/// Whether the lists that a structure is part of or begins speak against its being there: all that can be read are broken.
+/// Whether the lists that a structure in resident memory is part of or begins speak against its being there: all that the
+/// dump holds are broken, or nothing is mapped where they should be.
 pub(crate) fn speak_against<M: VirtualMemory + ?Sized>(memory: &M, lists: &[Result<VirtAddr, Absent>]) -> bool {
-    let mut held = lists.iter().flatten().filter(|at| Links::read(memory, **at).is_ok()).peekable();
-    held.peek().is_some() && !held.any(|at| is_linked(memory, *at))
+    let held = |at: &VirtAddr| !Links::read(memory, *at).is_err_and(Absent::is_missing_from_dump);
+    let mut held = lists.iter().flatten().copied().filter(held).peekable();
+    held.peek().is_some() && !held.any(|at| is_linked(memory, at))
 }
 
 /// What a walk found.

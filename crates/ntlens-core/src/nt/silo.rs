@@ -6,9 +6,10 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::layout::Layouts;
 use crate::layout::field::{Field, Scalar};
 use crate::layout::view::StructView;
+use crate::layout::{Layouts, Type};
+use crate::memory::VirtualMemory;
 use crate::nt::job::{Chain, Job, Jobs};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
@@ -39,8 +40,6 @@ crate::fields! {
         state: Field<u32> = "State",
         /// Why it ended.
         exit_status: Field<u32> = "ExitStatus",
-        /// What its processes read without a system call.
-        user_shared_data: Field<VirtAddr> = "UserSharedData",
         /// Its Windows is older than the host's.
         is_downlevel_container: Field<u8> = "IsDownlevelContainer",
     }
@@ -64,17 +63,35 @@ crate::fields! {
     }
 }
 
+/// Where the globals have what processes of the container read without a system call.
+#[derive(Clone, Copy, Debug)]
+enum SharedData {
+    /// In themselves, at this offset: the first build with containers.
+    Inside(u32),
+    /// Behind a pointer.
+    Behind(Field<VirtAddr>),
+}
+
 /// The structures of server silos.
 #[derive(Clone, Debug)]
 pub struct SiloFields {
     globals: GlobalsFields,
     shared_data: SharedDataFields,
+    place_of_shared_data: Result<SharedData, Absent>,
 }
 
 impl SiloFields {
     /// Takes the fields from the layouts.
     pub fn resolve(layouts: &Layouts) -> Self {
-        Self { globals: GlobalsFields::resolve(layouts), shared_data: SharedDataFields::resolve(layouts) }
+        let place = layouts.place("_ESERVERSILO_GLOBALS", "UserSharedData");
+        Self {
+            globals: GlobalsFields::resolve(layouts),
+            shared_data: SharedDataFields::resolve(layouts),
+            place_of_shared_data: place.map(|place| match place.ty {
+                Type::Struct(_) => SharedData::Inside(place.offset),
+                _ => SharedData::Behind(Field::at(place.offset)),
+            }),
+        }
     }
 }
 
@@ -167,9 +184,13 @@ impl SiloGlobals {
     fn read(snapshot: &Snapshot, at: VirtAddr) -> Self {
         let fields = &snapshot.fields().silo;
         let view = StructView::read(snapshot.space(), at, fields.globals.extent);
-        let shared = view.get(&fields.globals.user_shared_data).and_then(|at| {
-            let there = if at.is_null() { Absent::NotApplicable } else { Absent::Malformed };
-            if at.is_kernel() { Ok(at) } else { Err(there) }
+        let shared = fields.place_of_shared_data.and_then(|place| {
+            let pointer = match place {
+                SharedData::Inside(offset) => return Ok(at.wrapping_add(offset.into())),
+                SharedData::Behind(field) => snapshot.space().read_pointer(at.wrapping_add(field.offset.into()))?,
+            };
+            let why = if pointer.is_null() { Absent::NotApplicable } else { Absent::Malformed };
+            if pointer.is_kernel() { Ok(pointer) } else { Err(why) }
         });
         let shared_data = shared.map(|at| StructView::read(snapshot.space(), at, fields.shared_data.extent));
         Self { snapshot: snapshot.clone(), view, shared_data }

@@ -65,7 +65,9 @@ fn samples() -> Vec<Sample> {
 fn tallied(what: &str, check: impl Fn(&mut Tally, &Sample)) {
     let mut tally = Tally::default();
     let samples = samples();
-    samples.iter().for_each(|sample| check(&mut tally, sample));
+    for sample in &samples {
+        check(&mut tally, sample);
+    }
     if !samples.is_empty() {
         tally.finish(what);
     }
@@ -139,7 +141,9 @@ fn jobs() {
             }
             let columns = ["job_id", "silo_kind", "silo_id", "silo", "container_id", "server_silo_globals"];
             if sample.build() < 10240 {
-                columns.iter().for_each(|column| tally.check_absent(column, &place, row, &["no-such-field"]));
+                for column in columns {
+                    tally.check_absent(column, &place, row, &["no-such-field"]);
+                }
                 continue;
             }
             let silo = sample.chain(&job["va"]).into_iter().find(|job| kind(job) != "none");
@@ -285,7 +289,9 @@ fn jobs_and_silos_of_processes() {
             tally.check("job-list", &place, &listed.into(), &(!process["job"].is_null()).into());
             let columns = ["silo", "silo_kind", "silo_id", "server_silo"];
             if sample.build() < 10240 {
-                columns.iter().for_each(|column| tally.check_absent(column, &place, row, &["no-such-field"]));
+                for column in columns {
+                    tally.check_absent(column, &place, row, &["no-such-field"]);
+                }
                 continue;
             }
             let silo = chain.into_iter().find(|job| kind(job) != "none");
@@ -480,7 +486,8 @@ fn silos_and_sessions_of_the_testkit_on_every_build() {
                     continue;
                 }
                 let inside = truth.processes.iter().filter(|process| process.server_silo_job == Some(silo.va));
-                let pids: Vec<u64> = inside.map(|process| process.pid).collect();
+                let pids: Vec<u64> = inside.clone().map(|process| process.pid).collect();
+                let sessions: BTreeSet<u32> = inside.filter_map(|process| process.session_id).collect();
                 let mut objects = truth.named_objects.iter();
                 let root = objects.find(|object| Some(&object.path) == silo.root_directory.as_ref()).unwrap();
                 for (column, expected) in [
@@ -488,7 +495,7 @@ fn silos_and_sessions_of_the_testkit_on_every_build() {
                     ("state", "SERVERSILO_STARTED".into()),
                     ("service_session_id", silo.session_id.into()),
                     ("active_console_id", (silo.session_id + 1).into()),
-                    ("session_ids", json!([silo.session_id])),
+                    ("session_ids", json!(sessions)),
                     ("product_type", "server".into()),
                     ("suites", json!(["terminal"])),
                     ("globals", silo.silo_globals.map_or(Json::Null, address)),
@@ -521,7 +528,8 @@ impl<'i> Damaged<'i> {
 
     fn set(mut self, at: u64, value: u64) -> Self {
         let space = self.image.space(4).unwrap();
-        let place = space.translate(self.image.memory(), at).expect("mapped").physical as usize;
+        let place = space.translate(self.image.memory(), at).expect("mapped").physical;
+        let place = usize::try_from(place).unwrap();
         self.bytes[place..place + 8].copy_from_slice(&value.to_le_bytes());
         self
     }
@@ -656,15 +664,17 @@ fn any_bytes_in_jobs_and_sessions_end() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state >> 16
     };
+    let pick = |from: &[u64], random: u64| from[usize::try_from(random).unwrap() % from.len()];
+    let processes: Vec<u64> = truth.processes.iter().map(|process| process.eprocess).collect();
     for round in 0..24 {
         let mut damaged = Damaged::of(&image, &bytes);
         for _ in 0..16 {
-            let at = places[next() as usize % places.len()] + next() % 0x60 * 8;
+            let at = pick(&places, next()) + next() % 0x60 * 8;
             let value = match next() % 4 {
                 0 => next(),
                 1 => 0xffff_0000_0000_0000 | next(),
-                2 => places[next() as usize % places.len()] + next() % 0x60 * 8,
-                _ => truth.processes[next() as usize % truth.processes.len()].eprocess + next() % 0x100 * 8,
+                2 => pick(&places, next()) + next() % 0x60 * 8,
+                _ => pick(&processes, next()) + next() % 0x100 * 8,
             };
             damaged = damaged.set(at, value);
         }

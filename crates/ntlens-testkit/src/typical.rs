@@ -178,7 +178,7 @@ impl Machine {
     }
 
     /// Adds jobs of every kind: one inside another, one with a name, one without processes, one that only a handle leads to,
-    /// a silo of an application, a container with a session of its own, and a process that nothing but its job shows.
+    /// a silo of an application, a container with a session of its own, one that nobody is in any more, and a process that nothing but its job shows.
     pub fn typical_jobs(&mut self) -> &mut Self {
         const KILL_ON_JOB_CLOSE: u32 = 0x2000;
         const ACTIVE_PROCESS: u32 = 0x8;
@@ -208,6 +208,7 @@ impl Machine {
         self.process(ProcessSpec::named("cmd.exe").session(7).parent(csrss).job(inner));
         let app = self.job(JobSpec::of_session(7).inside(inner).silo(Silo::Application));
         self.process(ProcessSpec::named("app_in_container.exe").session(7).parent(csrss).job(app));
+        self.job(JobSpec::of_session(8).silo(Silo::Server));
         let ghost = ProcessSpec::named("ghost.exe").no_session().without_id().threads(0).hidden().job(sandboxes[0]);
         self.process(ghost);
         self

@@ -428,3 +428,18 @@ impl Jobs {
         self.iter().map(&mut name).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values as `winnt.h` defines them.
+    #[test]
+    fn limits_have_the_headers_names() {
+        assert_eq!(limit_names(KILL_ON_JOB_CLOSE), ["JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE"]);
+        assert_eq!(limit_names(0x100), ["JOB_OBJECT_LIMIT_PROCESS_MEMORY"]);
+        assert_eq!(limit_names(0x4_0200), ["JOB_OBJECT_LIMIT_JOB_MEMORY", "JOB_OBJECT_LIMIT_CPU_RATE_CONTROL"]);
+        assert_eq!(limit_names(0x8020_0000), ["bit_21", "bit_31"]);
+        assert_eq!(ui_restriction_names(0x41), ["JOB_OBJECT_UILIMIT_HANDLES", "JOB_OBJECT_UILIMIT_DESKTOP"]);
+    }
+}

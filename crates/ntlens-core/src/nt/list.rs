@@ -315,6 +315,36 @@ mod tests {
         assert_eq!(found(&ring(0), vec![]), (vec![], 0));
     }
 
+    /// Memory that holds these links and nothing else.
+    struct Held(BTreeMap<VirtAddr, Links>, Absent);
+
+    impl VirtualMemory for Held {
+        fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
+            let links = self.0.get(&at).ok_or(self.1)?;
+            out[..8].copy_from_slice(&links.flink.0.to_le_bytes());
+            out[8..16].copy_from_slice(&links.blink.0.to_le_bytes());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_list_that_holds_together_is_enough_for_a_structure() {
+        let (whole, nowhere) = (Ok(member(1)), Ok(VirtAddr(0xdead_0000)));
+        let unknown = Err(Absent::SymbolsNeeded);
+        for (missing, lists, expected) in [
+            (Absent::NonCanonical, [whole, nowhere], false),
+            (Absent::NonCanonical, [nowhere, nowhere], true),
+            (Absent::NonCanonical, [nowhere, unknown], true),
+            (Absent::AddressNotInDump, [nowhere, nowhere], false),
+            (Absent::AddressNotInDump, [unknown, unknown], false),
+        ] {
+            assert_eq!(speak_against(&Held(ring(3), missing), &lists), expected, "{missing} {lists:?}");
+        }
+        let mut broken = ring(3);
+        broken.insert(VirtAddr(0xdead_0000), Links { flink: member(2), blink: VirtAddr(0) });
+        assert!(speak_against(&Held(broken, Absent::AddressNotInDump), &[nowhere, unknown]));
+    }
+
     #[test]
     fn one_broken_link_loses_nothing() {
         for wrong in [VirtAddr(0xdead), member(2), VirtAddr(0)] {

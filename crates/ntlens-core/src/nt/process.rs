@@ -435,6 +435,11 @@ impl Process {
         self.get(|fields| &fields.server_silo).map(|job| Some(job).filter(|job| !job.is_null()))
     }
 
+    /// Where its links in its job's list are.
+    pub(crate) fn job_links(&self) -> Result<VirtAddr, Absent> {
+        self.view.address_of(&self.fields().job_links)
+    }
+
     /// Its address space.
     pub fn space(&self) -> Result<Space, Absent> {
         match self.snapshot.space() {

@@ -20,6 +20,7 @@ const EXPECTED: &[(&str, Check)] = &[
     ("protected", protected),
     ("tokens", tokens),
     ("hidden", hidden),
+    ("jobs", jobs),
     ("handles", handles),
     ("objects", objects),
     ("loggers", loggers),
@@ -63,6 +64,7 @@ impl Sample {
             .provider(ProviderSpec::new(2).enabled(9, 4, 1, 0))
             .callback(CallbackSpec::new(CallbackKind::Process, Some("WdFilter.sys")))
             .callback(CallbackSpec::new(CallbackKind::Object("Thread"), None));
+        machine.typical_jobs();
         let image = machine.build();
         let base = image.truth().kernel.base;
         let system_variable = image.layouts().symbol("PsInitialSystemProcess").unwrap().0;
@@ -173,10 +175,47 @@ fn protected(text: &str, sample: &Sample) {
 fn hidden(text: &str, sample: &Sample) {
     let hidden: Vec<&Process> = sample.truth.processes.iter().filter(|process| !process.in_active_list).collect();
     let lines = words(text);
-    assert_eq!((hidden.len(), lines.len()), (1, 1), "{text}");
-    let start = format!("{} {} found by ", hidden[0].pid, hidden[0].image_name);
-    let found_by = lines[0].strip_prefix(&start).unwrap_or_else(|| panic!("{text}"));
-    assert!(found_by.contains("cid-table") && !found_by.contains("active-list"), "{text}");
+    assert_eq!((hidden.len(), lines.len()), (2, 2), "{text}");
+    for process in hidden {
+        let start = format!("{} {} found by ", process.pid, process.image_name);
+        let found_by = lines.iter().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(found_by.contains("cid-table"), process.in_cid_table, "{text}");
+        assert_eq!(found_by.contains("job-list"), process.job.is_some(), "{text}");
+        assert!(!found_by.contains("active-list"), "{text}");
+    }
+}
+
+fn jobs(text: &str, sample: &Sample) {
+    let truth = &sample.truth;
+    let job = |at: u64| truth.jobs.iter().find(|job| job.va == at).unwrap();
+    let mut lines: Vec<String> = truth
+        .sessions
+        .iter()
+        .map(|session| format!("session {} has {} processes", session.session_id, session.pids.len()))
+        .collect();
+    // What nothing but a handle leads to is not asked for.
+    for listed in truth.jobs.iter().filter(|job| job.listed) {
+        let limits = match listed.limit_flags {
+            0 => "",
+            0x2000 => "JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE",
+            0x2008 => "JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE",
+            _ => "JOB_OBJECT_LIMIT_WORKINGSET, JOB_OBJECT_LIMIT_SILO_READY",
+        };
+        let around = std::iter::successors(listed.parent, |parent| job(*parent).parent).count();
+        let members = listed.processes.len();
+        let line =
+            format!("job {:#018x} has {members} processes, {around} jobs around it, limits: {limits}", listed.va);
+        lines.push(line.trim_end().into());
+    }
+    for process in sample.processes() {
+        let mut jobs = std::iter::successors(process.job.map(job), |inner| inner.parent.map(job));
+        let Some(silo) = jobs.find(|job| job.silo) else { continue };
+        let kind = if silo.server_silo { "server-silo" } else { "silo" };
+        let (pid, name, id) = (process.pid, &process.image_name, silo.job_id.unwrap());
+        lines.push(format!("process {pid} {name} runs in {kind} {id}"));
+    }
+    assert!(lines.len() > 10);
+    assert_eq!(words(text), lines);
 }
 
 fn tokens(text: &str, sample: &Sample) {

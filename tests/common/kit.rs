@@ -282,7 +282,7 @@ fn check_process(tally: &mut Tally, place: &str, row: &Json, process: &Process, 
         ("deleted", (!alive).into()),
         ("being_debugged", false.into()),
         ("token", address(process.token.va)),
-        ("job", Json::Null),
+        ("job", process.job.map_or(Json::Null, address)),
     ] {
         tally.check(column, place, &row[column], &expected);
     }
@@ -318,6 +318,7 @@ fn check_process(tally: &mut Tally, place: &str, row: &Json, process: &Process, 
         ("active-list", process.in_active_list),
         ("cid-table", process.in_cid_table),
         ("session-list", process.session_id.is_some()),
+        ("job-list", process.job.is_some()),
         ("crash-context", process.pid == truth.kernel.current_process && kind != Kind::Raw),
     ];
     let shown = |name: &str| kind != Kind::Triage || name == "crash-context";

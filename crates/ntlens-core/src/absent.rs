@@ -66,6 +66,14 @@ pub enum Absent {
 }
 
 impl Absent {
+    /// Whether the machine may have had it, and only the dump does not hold it.
+    pub const fn is_missing_from_dump(self) -> bool {
+        matches!(
+            self,
+            Self::FrameNotInDump(_) | Self::AddressNotInDump | Self::Truncated { .. } | Self::ReadFailed { .. }
+        )
+    }
+
     /// The reason's name in the output contract.
     pub const fn reason(self) -> &'static str {
         match self {

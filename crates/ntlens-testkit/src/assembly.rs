@@ -117,6 +117,7 @@ impl<'m> Assembly<'m> {
         self.namespace();
         self.processes();
         self.sessions();
+        self.jobs();
         self.handles();
         self.modules();
         self.unloaded_drivers();

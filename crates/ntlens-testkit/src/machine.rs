@@ -3,6 +3,7 @@
 use crate::assembly::Assembly;
 use crate::frames::Placement;
 use crate::image::Image;
+use crate::job::JobSpec;
 use crate::physical::PAGE;
 use crate::process_spec::ProcessSpec;
 use crate::sensor_spec::{CallbackSpec, LoggerSpec, ProviderSpec};
@@ -72,6 +73,7 @@ pub struct Machine {
     pub(crate) providers: Vec<ProviderSpec>,
     pub(crate) callbacks: Vec<CallbackSpec>,
     pub(crate) debugger_data: bool,
+    pub(crate) jobs: Vec<JobSpec>,
     next_pid: u64,
 }
 
@@ -100,6 +102,7 @@ impl Machine {
             providers: Vec::new(),
             callbacks: Vec::new(),
             debugger_data: false,
+            jobs: Vec::new(),
             next_pid: 88,
         }
     }
@@ -246,6 +249,13 @@ impl Machine {
     pub fn callback(&mut self, spec: CallbackSpec) -> &mut Self {
         self.callbacks.push(spec);
         self
+    }
+
+    /// Adds a job; its number, by which processes and other jobs name it.
+    pub fn job(&mut self, spec: JobSpec) -> usize {
+        assert!(spec.parent.is_none_or(|parent| parent < self.jobs.len()), "the job around it comes first");
+        self.jobs.push(spec);
+        self.jobs.len() - 1
     }
 
     /// Writes the machine's memory.

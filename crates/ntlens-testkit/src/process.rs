@@ -136,7 +136,7 @@ impl Assembly<'_> {
             self.wow64(eprocess, peb32);
         }
         self.image_path(eprocess, &path, spec.image_path_page);
-        self.link(eprocess, pid, alive);
+        self.link(eprocess, pid, alive && !spec.without_id);
         let threads = if alive { spec.threads } else { 0 };
         let vads = if alive { self.vads(eprocess, user.as_ref(), threads) } else { Vec::new() };
         let threads = (0..threads)
@@ -200,7 +200,9 @@ impl Assembly<'_> {
             dlls: user.map(|user| user.dlls).unwrap_or_default(),
             vads,
             in_active_list: !spec.hidden,
-            in_cid_table: alive,
+            in_cid_table: alive && !spec.without_id,
+            job: None,
+            server_silo_job: None,
         });
         Built { eprocess, space, dtb, shadow }
     }
@@ -214,7 +216,7 @@ impl Assembly<'_> {
     }
 
     /// Links a process where the kernel keeps all of them.
-    fn link(&mut self, eprocess: u64, pid: u64, alive: bool) {
+    fn link(&mut self, eprocess: u64, pid: u64, has_id: bool) {
         let kernel = self.guest.kernel;
         for (head, links) in
             [("PsActiveProcessHead", "ActiveProcessLinks"), ("KiProcessListHead", "Pcb.ProcessListEntry")]
@@ -223,7 +225,7 @@ impl Assembly<'_> {
                 self.guest.append(kernel, head, eprocess + links);
             }
         }
-        if alive {
+        if has_id {
             self.cid.insert(pid, Entry { target: eprocess, access: 0, attributes: 0 });
         }
     }

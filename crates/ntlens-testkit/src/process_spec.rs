@@ -50,6 +50,8 @@ pub enum HandleTarget {
     Token(u64),
     /// A named object by its full path.
     Named(String),
+    /// The job with this number.
+    Job(usize),
 }
 
 /// One handle of a process.
@@ -100,6 +102,8 @@ pub struct ProcessSpec {
     pub(crate) create_time: Option<u64>,
     pub(crate) exit_time: Option<u64>,
     pub(crate) hidden: bool,
+    pub(crate) without_id: bool,
+    pub(crate) job: Option<usize>,
 }
 
 impl ProcessSpec {
@@ -131,6 +135,8 @@ impl ProcessSpec {
             create_time: None,
             exit_time: None,
             hidden: false,
+            without_id: false,
+            job: None,
         }
     }
 
@@ -159,6 +165,20 @@ impl ProcessSpec {
     #[must_use]
     pub const fn no_session(mut self) -> Self {
         self.session = None;
+        self
+    }
+
+    /// The innermost job, by its number.
+    #[must_use]
+    pub const fn job(mut self, job: usize) -> Self {
+        self.job = Some(job);
+        self
+    }
+
+    /// Not in `PspCidTable`. Its threads are, so it should have none.
+    #[must_use]
+    pub const fn without_id(mut self) -> Self {
+        self.without_id = true;
         self
     }
 

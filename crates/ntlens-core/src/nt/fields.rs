@@ -4,6 +4,7 @@ use crate::layout::Layouts;
 use crate::nt::directory::DirectoryFields;
 use crate::nt::etw::EtwFields;
 use crate::nt::handle_table::HandleTables;
+use crate::nt::job::JobFields;
 use crate::nt::module::ModuleFields;
 use crate::nt::namespace::SymbolicLinkFields;
 use crate::nt::object::ObjectFields;
@@ -11,6 +12,7 @@ use crate::nt::object_name::NameFields;
 use crate::nt::object_type::ObjectTypeFields;
 use crate::nt::process::ProcessFields;
 use crate::nt::processor::KprcbFields;
+use crate::nt::session::SessionFields;
 use crate::nt::silo::SiloFields;
 use crate::nt::thread::EthreadFields;
 use crate::nt::token::TokenFields;
@@ -23,12 +25,14 @@ pub struct Fields {
     pub directory: DirectoryFields,
     pub etw: EtwFields,
     pub handle_tables: HandleTables,
+    pub job: JobFields,
     pub kprcb: KprcbFields,
     pub module: ModuleFields,
     pub object: ObjectFields,
     pub object_name: NameFields,
     pub object_type: ObjectTypeFields,
     pub process: ProcessFields,
+    pub session: SessionFields,
     pub silo: SiloFields,
     pub symbolic_link: SymbolicLinkFields,
     pub thread: EthreadFields,
@@ -43,12 +47,14 @@ impl Fields {
             directory: DirectoryFields::resolve(layouts),
             etw: EtwFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
+            job: JobFields::resolve(layouts),
             kprcb: KprcbFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
             object: ObjectFields::resolve(layouts),
             object_name: NameFields::resolve(layouts),
             object_type: ObjectTypeFields::resolve(layouts),
             process: ProcessFields::resolve(layouts),
+            session: SessionFields::resolve(layouts),
             silo: SiloFields::resolve(layouts),
             symbolic_link: SymbolicLinkFields::resolve(layouts),
             thread: EthreadFields::resolve(layouts),

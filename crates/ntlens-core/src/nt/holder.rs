@@ -48,9 +48,9 @@ impl Holders {
 
 /// Turns the handles of all processes around.
 pub fn holders(snapshot: &Snapshot) -> Holders {
-    let processes = snapshot.processes().processes;
-    let root = ObjectTypes::find(snapshot, &processes).root();
-    let silos = server_silos(snapshot, &processes, root);
+    let census = snapshot.processes();
+    let root = ObjectTypes::find(snapshot, &census.processes).root();
+    let silos = server_silos(snapshot, &census.jobs, root);
     let places = Places::new(&silos);
     let found = handle::handles(snapshot, Of::All);
     let mut holders = Holders { by_object: BTreeMap::new(), incomplete: found.incomplete };

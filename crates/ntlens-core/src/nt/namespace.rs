@@ -50,6 +50,8 @@ pub struct NamedObject {
 pub struct Namespace {
     /// Each object once: a directory, then what is in it, in the order of their names.
     pub objects: Vec<NamedObject>,
+    /// The server silos, each with its root.
+    pub silos: Vec<ServerSilo>,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
@@ -65,13 +67,13 @@ const MAX_NAMED: usize = 16;
 pub fn namespace(snapshot: &Snapshot) -> Namespace {
     let census = snapshot.processes();
     let types = ObjectTypes::find(snapshot, &census.processes);
-    let silos = server_silos(snapshot, &census.processes, types.root());
+    let silos = server_silos(snapshot, &census.jobs, types.root());
     let mut walk = Walk {
         snapshot,
         types: &types,
         places: Places::new(&silos),
         seen: BTreeSet::new(),
-        found: Namespace { objects: Vec::new(), incomplete: types.incomplete.clone() },
+        found: Namespace { incomplete: types.incomplete.clone(), ..Namespace::default() },
         text: 0,
         lost: 0,
     };
@@ -93,6 +95,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
             found.incomplete.push(Incomplete::new("root directory of a server silo", silo.job, why));
         }
     }
+    found.silos = silos;
     found
 }
 
@@ -272,12 +275,8 @@ mod tests {
 
     #[test]
     fn a_container_has_sessions_of_its_own() {
-        let silo = |job, root: &str, session_id| ServerSilo {
-            job: VirtAddr(job),
-            globals: VirtAddr(job),
-            session_id,
-            root: Ok(Some(root.into())),
-        };
+        let silo =
+            |job, root: &str, session_id| ServerSilo { job: VirtAddr(job), session_id, root: Ok(Some(root.into())) };
         let silos = [
             silo(1, "\\Silos\\278", Ok(3)),
             silo(2, "\\Silos\\278\\Silos\\9", Err(Absent::DemandZero)),

@@ -59,6 +59,8 @@ crate::fields! {
         token: Field<VirtAddr> = "Token",
         /// Innermost job.
         job: Field<VirtAddr> = "Job",
+        /// Job of the container it runs in.
+        server_silo: Field<VirtAddr> = "ServerSilo",
         /// Links of the innermost job's list.
         job_links: Field<Embedded> = "JobLinks",
         /// Port of a debugger.
@@ -103,16 +105,6 @@ crate::fields! {
 }
 
 crate::fields! {
-    /// Fields of `_MM_SESSION_SPACE`.
-    pub struct SessionFields of "_MM_SESSION_SPACE" {
-        /// Number of the session.
-        session_id: Field<u32> = "SessionId",
-        /// Head of the list of its processes.
-        process_list: Field<Embedded> = "ProcessList",
-    }
-}
-
-crate::fields! {
     /// Fields of `_PEB`.
     pub struct PebFields of "_PEB" {
         /// Parameters the process was started with.
@@ -132,7 +124,6 @@ crate::fields! {
 #[derive(Clone, Debug)]
 pub struct ProcessFields {
     pub(crate) eprocess: EprocessFields,
-    pub(crate) session: SessionFields,
     peb: PebFields,
     parameters: ParameterFields,
 }
@@ -142,7 +133,6 @@ impl ProcessFields {
     pub fn resolve(layouts: &crate::layout::Layouts) -> Self {
         Self {
             eprocess: EprocessFields::resolve(layouts),
-            session: SessionFields::resolve(layouts),
             peb: PebFields::resolve(layouts),
             parameters: ParameterFields::resolve(layouts),
         }
@@ -164,6 +154,8 @@ bitflags! {
         const SESSION_LIST = 1 << 2;
         /// The crashing thread runs in it.
         const CRASH_CONTEXT = 1 << 3;
+        /// The list of a job's processes.
+        const JOB_LIST = 1 << 4;
     }
 }
 
@@ -174,6 +166,7 @@ impl Sources {
             (Self::ACTIVE_LIST, "active-list"),
             (Self::CID_TABLE, "cid-table"),
             (Self::SESSION_LIST, "session-list"),
+            (Self::JOB_LIST, "job-list"),
             (Self::CRASH_CONTEXT, "crash-context"),
         ];
         all.into_iter().filter(|(source, _)| self.contains(*source)).map(|(_, name)| name).collect()
@@ -422,7 +415,7 @@ impl Process {
             return Err(Absent::NotApplicable);
         }
         // Symbols of Windows 11 24H2 name the structure without defining it.
-        let field = self.snapshot.fields().process.session.session_id.map_err(|_| Absent::SymbolsNeeded)?;
+        let field = self.snapshot.fields().session.space.session_id.map_err(|_| Absent::SymbolsNeeded)?;
         self.snapshot.space().read_u32(session.wrapping_add(field.offset.into()))
     }
 
@@ -435,6 +428,16 @@ impl Process {
     /// The innermost job; `None` for a process in no job.
     pub fn job(&self) -> Result<Option<VirtAddr>, Absent> {
         self.get(|fields| &fields.job).map(|job| Some(job).filter(|job| !job.is_null()))
+    }
+
+    /// `EPROCESS.ServerSilo`, since build 17763: the job of the container that it runs in; `None` for a process of the host.
+    pub fn server_silo(&self) -> Result<Option<VirtAddr>, Absent> {
+        self.get(|fields| &fields.server_silo).map(|job| Some(job).filter(|job| !job.is_null()))
+    }
+
+    /// Where its links in its job's list are.
+    pub(crate) fn job_links(&self) -> Result<VirtAddr, Absent> {
+        self.view.address_of(&self.fields().job_links)
     }
 
     /// Its address space.

@@ -11,12 +11,16 @@ pub mod handles;
 pub mod holders;
 pub mod inferred;
 pub mod info;
+pub mod jobs;
 pub mod loggers;
+mod members;
 pub mod memory;
 pub mod modules;
 pub mod objects;
 pub mod processes;
 pub mod providers;
+pub mod sessions;
+pub mod silos;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
@@ -41,6 +45,9 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &handles::HANDLES,
     &objects::OBJECTS,
     &holders::HOLDERS,
+    &sessions::SESSIONS,
+    &jobs::JOBS,
+    &silos::SILOS,
     &modules::MODULES,
     &unloaded::UNLOADED,
     &callbacks::CALLBACKS,

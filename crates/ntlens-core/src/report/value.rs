@@ -30,6 +30,8 @@ pub enum Value {
     List(Vec<String>),
     /// Several addresses or numbers shown like them.
     Addresses(Vec<u64>),
+    /// Several numbers.
+    Numbers(Vec<u64>),
 }
 
 /// The kind of values in a column.
@@ -47,11 +49,16 @@ pub enum Kind {
     Text,
     List,
     Addresses,
+    Numbers,
 }
 
 /// A span of time in units of 100 ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duration(pub u64);
+
+/// Several numbers, such as process ids.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Numbers(pub Vec<u64>);
 
 /// How sure something is, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,6 +131,7 @@ cells! {
     Vec<String> => |value| Value::List(value);
     Vec<&str> => |value| Value::List(value.into_iter().map(String::from).collect());
     Vec<u64> => |value| Value::Addresses(value);
+    Numbers => |value| Value::Numbers(value.0);
 }
 
 impl<T: Into<Cell>> From<Option<T>> for Cell {

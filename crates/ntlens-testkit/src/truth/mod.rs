@@ -31,6 +31,8 @@ pub struct Truth {
     pub object_types: Vec<ObjectType>,
     /// Sessions.
     pub sessions: Vec<Session>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
     /// Every process, whether or not a list shows it.
     pub processes: Vec<Process>,
     /// Named objects.
@@ -277,6 +279,45 @@ pub struct Session {
     pub va: u64,
     /// Its processes.
     pub pids: Vec<u64>,
+}
+
+/// A job.
+#[derive(Clone, Debug, Serialize)]
+pub struct Job {
+    /// The job.
+    #[serde(serialize_with = "hex")]
+    pub va: u64,
+    /// Its number; `None` on builds that give none.
+    pub job_id: Option<u64>,
+    /// Its session.
+    pub session_id: u32,
+    /// Its full name.
+    pub name: Option<String>,
+    /// The job around it.
+    #[serde(serialize_with = "hex_option")]
+    pub parent: Option<u64>,
+    /// The jobs directly inside it.
+    #[serde(serialize_with = "hex_list")]
+    pub children: Vec<u64>,
+    /// Ids of the processes directly in it.
+    pub processes: Vec<u64>,
+    /// `LimitFlags`
+    pub limit_flags: u32,
+    /// `UIRestrictionsClass`
+    pub ui_restrictions: u32,
+    /// It is a silo.
+    pub silo: bool,
+    /// It is a container.
+    pub server_silo: bool,
+    /// The number of the silo.
+    pub container_id: Option<String>,
+    /// `_ESERVERSILO_GLOBALS` of a container.
+    #[serde(serialize_with = "hex_option")]
+    pub silo_globals: Option<u64>,
+    /// Path of a container's root directory.
+    pub root_directory: Option<String>,
+    /// It is in the kernel's list.
+    pub listed: bool,
 }
 
 /// A named object.

@@ -106,6 +106,12 @@ pub struct Process {
     pub in_active_list: bool,
     /// Whether `PspCidTable` shows it.
     pub in_cid_table: bool,
+    /// The innermost job.
+    #[serde(serialize_with = "hex_option")]
+    pub job: Option<u64>,
+    /// The job of the container that it runs in.
+    #[serde(serialize_with = "hex_option")]
+    pub server_silo_job: Option<u64>,
 }
 
 /// Flag words of a process; `None` where the build has no such word.

@@ -110,6 +110,7 @@ fn text(cell: &Cell) -> String {
         Value::Duration(units) => seconds(*units),
         Value::Text(text) => visible(text),
         Value::List(texts) => visible(&texts.join(" ")),
+        Value::Numbers(values) => values.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
         Value::Addresses(values) => values.iter().map(|value| address(*value)).collect::<Vec<_>>().join(" "),
         _ => "-".into(),
     }

@@ -36,6 +36,13 @@ const CONTRACT: &[(&str, &str)] = &[
     ("loggers", "logger_id name log_file mode"),
     ("modules", "base size name path entry timestamp checksum"),
     ("unloaded", "name start end unload_time"),
+    (
+        "cpus",
+        "number pcr prcb cr0 cr2 cr3 cr4 cr8 efer lstar cstar star sfmask gdt_base idt_base current_thread idle_thread \
+         features",
+    ),
+    ("idt", "processor vector address module symbol dpl ist"),
+    ("ssdt", "table index address module symbol"),
 ];
 
 /// What a column holds, as the schema tells it.

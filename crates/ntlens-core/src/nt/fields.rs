@@ -10,7 +10,8 @@ use crate::nt::object::ObjectFields;
 use crate::nt::object_name::NameFields;
 use crate::nt::object_type::ObjectTypeFields;
 use crate::nt::process::ProcessFields;
-use crate::nt::processor::KprcbFields;
+use crate::nt::processor::ProcessorFields;
+use crate::nt::security::SecurityFields;
 use crate::nt::silo::SiloFields;
 use crate::nt::thread::EthreadFields;
 use crate::nt::token::TokenFields;
@@ -23,12 +24,13 @@ pub struct Fields {
     pub directory: DirectoryFields,
     pub etw: EtwFields,
     pub handle_tables: HandleTables,
-    pub kprcb: KprcbFields,
     pub module: ModuleFields,
     pub object: ObjectFields,
     pub object_name: NameFields,
     pub object_type: ObjectTypeFields,
     pub process: ProcessFields,
+    pub processor: ProcessorFields,
+    pub security: SecurityFields,
     pub silo: SiloFields,
     pub symbolic_link: SymbolicLinkFields,
     pub thread: EthreadFields,
@@ -43,12 +45,13 @@ impl Fields {
             directory: DirectoryFields::resolve(layouts),
             etw: EtwFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
-            kprcb: KprcbFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
             object: ObjectFields::resolve(layouts),
             object_name: NameFields::resolve(layouts),
             object_type: ObjectTypeFields::resolve(layouts),
             process: ProcessFields::resolve(layouts),
+            processor: ProcessorFields::resolve(layouts),
+            security: SecurityFields::resolve(layouts),
             silo: SiloFields::resolve(layouts),
             symbolic_link: SymbolicLinkFields::resolve(layouts),
             thread: EthreadFields::resolve(layouts),

@@ -97,6 +97,13 @@ fn interrupt_objects_may_be_anything() {
         source
     };
     let [a, b] = objects.map(|object| object + links);
+    // Routines at address 0 are in no module, and are told.
+    let opened = survives("routines", linked([[b, b], [a, a]])).unwrap();
+    let expected = format!(
+        "processor 0: 2 service routines lie in no module: vector 80 ({0}), vector 80 ({0})",
+        "0x0000000000000000"
+    );
+    assert_eq!(question("idt").unwrap().ask(&opened, Wanted::All).unwrap().remarks, [expected]);
     for (pairs, expected, complains) in [
         ([[b, b], [a, a]], 2, false),
         ([[0, 0], [0, 0]], 1, false),

@@ -1,7 +1,7 @@
 //! Machines of the testkit, of every build.
 
 use crate::common::{Tally, address, document, rows};
-use crate::kit::{bare, dump, kernel, open, typical};
+use crate::kit::{bare, dump, kernel, offset, open, symbol, typical};
 use crate::remarks;
 use ntlens::layout::source::{Given, ImageSymbols, LayoutSource, TableInfo};
 use ntlens::layout::{FieldDef, Layouts, Type};
@@ -216,4 +216,72 @@ fn a_handler_inside_of_an_interrupt_object_has_an_owner() {
     let at = address(truth.no_module + 0x60);
     let expected = format!("processor 0: 1 handler lies in no module: vector 96 ({})", at.as_str().unwrap());
     assert_eq!(remarks(&dump, "idt"), [expected]);
+}
+
+/// Registers that Windows does not have so are told.
+#[test]
+fn registers_that_contradict_windows() {
+    let image = bare(19041).processors(2).memory(24 << 20).build();
+    let truth = image.truth();
+    let (mut bytes, _) = dump(&image, Kind::Raw);
+    let at = |va: u64| {
+        let space = image.space(4).unwrap();
+        usize::try_from(space.translate(image.memory(), va).unwrap().physical).unwrap()
+    };
+    let mut set = |va: u64, value: u64| bytes[at(va)..at(va) + 8].copy_from_slice(&value.to_le_bytes());
+    let cpu = &truth.cpus[1];
+    let register = |name: &str| cpu.prcb + offset(&image, "_KPRCB", &format!("ProcessorState.SpecialRegisters.{name}"));
+    let entry = truth.no_module + 0x123;
+    set(register("Cr0"), 0x8004_0033);
+    set(register("Cr4"), cpu.cr4 & !(1 << 20));
+    set(register("MsrLStar"), entry);
+    set(cpu.pcr + offset(&image, "_KPCR", "IdtBase"), cpu.idt + 0x1000);
+    let dump = open("contradictions", bytes);
+    let text = |value: u64| format!("{value:#018x}");
+    let expected = [
+        "processor 1 has CR0.WP off: the kernel can write to pages that are not writable".to_owned(),
+        format!("processor 1: LSTAR leads to {}, in no module", text(entry)),
+        format!("processor 1: IDTR leads to {}, KPCR.IdtBase to {}", text(cpu.idt), text(cpu.idt + 0x1000)),
+        "CR4 differs between processors: 0: SMEP SMAP UMIP FSGSBASE; 1: SMAP UMIP FSGSBASE".to_owned(),
+    ];
+    assert_eq!(remarks(&dump, "cpus"), expected);
+    // Who took the entry over does not say whether user mode has page tables of its own; the variable does.
+    let found = rows(&dump, "cpus");
+    assert_eq!([&found[0]["kva_shadow_evidence"], &found[1]["kva_shadow_evidence"]], ["MsrLStar", "KiKvaShadow"]);
+    assert_eq!(found[1]["kva_shadow"], false);
+}
+
+/// A gate into the kernel in the table of segments, and another copy of the services for threads with a window.
+#[test]
+fn gates_and_copies_are_told() {
+    let image = bare(19041).memory(24 << 20).build();
+    let truth = image.truth();
+    let (mut bytes, _) = dump(&image, Kind::Raw);
+    let space = image.space(4).unwrap();
+    let at = |va: u64| usize::try_from(space.translate(image.memory(), va).unwrap().physical).unwrap();
+    let gdt = truth.cpus[0].gdt;
+    let target = 0xffff_f800_1234_5678_u64;
+    for (va, value) in [(gdt, 0x1234_ec00_0010_5678), (gdt + 8, target >> 32)] {
+        bytes[at(va)..at(va) + 8].copy_from_slice(&u64::to_le_bytes(value));
+    }
+    // The copy of the table lies elsewhere in the image, and one of its services leads elsewhere.
+    let (table, copy) = (symbol(&image, "KiServiceTable"), truth.kernel.base + 0x2_0000);
+    for service in &truth.services {
+        let address = service.address + if service.index == 9 { 0x40 } else { 0 };
+        let distance = u32::try_from(address.wrapping_sub(copy) << 4 & 0xffff_ffff).unwrap();
+        let entry = distance | u32::from(service.stack_args);
+        let place = at(copy + u64::from(service.index) * 4);
+        bytes[place..place + 4].copy_from_slice(&entry.to_le_bytes());
+    }
+    let shadow = at(symbol(&image, "KeServiceDescriptorTableShadow"));
+    bytes[shadow..shadow + 8].copy_from_slice(&copy.to_le_bytes());
+    let dump = open("gates and copies", bytes);
+    let text = |value: u64| format!("{value:#018x}");
+    assert_eq!(remarks(&dump, "gdt"), [format!("processor 0: selector 0x0 is a call gate to {}", text(target))]);
+    let moved = truth.services[9].address + 0x40;
+    let expected = [
+        format!("1 service of nt differs between copies of the table: 9 ({} in ntoskrnl.exe)", text(moved)),
+        format!("a description of services leads to a table at {}; KiServiceTable is at {}", text(copy), text(table)),
+    ];
+    assert_eq!(remarks(&dump, "ssdt"), expected);
 }

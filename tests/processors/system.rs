@@ -139,7 +139,8 @@ fn facts_that_symbols_tell() {
     let at = address(nowhere);
     let at = at.as_str().unwrap();
     let expected = [
-        format!("a callback into code integrity leads to {at}, in no module"),
+        format!("a callback into code integrity leads to {module:#018x}, in {name}, not CI.dll"),
+        format!("a callback into code integrity leads to {at}, in no module, not CI.dll"),
         format!("system calls of some processes go to {at}, in no module"),
     ];
     assert_eq!(remarks(&opened, "security"), expected);

@@ -5,7 +5,7 @@ use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
 use crate::nt::descriptor::{SEGMENT_SIZE, Segment, SegmentKind, SystemKind, TSS_SIZE, TaskState};
-use crate::nt::processor::Processor;
+use crate::nt::processor::{self, Processor};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -48,7 +48,7 @@ pub fn descriptors(processor: &Processor) -> (Vec<Descriptor>, Vec<Incomplete>) 
     let memory = processor.snapshot().space();
     let registers = processor.registers();
     let number = processor.number();
-    let what = format!("descriptors of processor {}", number.map_or_else(|_| "?".into(), |number| format!("{number}")));
+    let what = format!("descriptors of {}", processor::label(number));
     let (base, limit) = match (registers.gdt_base, registers.gdt_limit) {
         (Ok(base), Ok(limit)) => (base, limit),
         (Err(why), _) | (_, Err(why)) => {

@@ -9,7 +9,7 @@ use crate::memory::VirtualMemory;
 use crate::nt::descriptor::{GATE_SIZE, Gate};
 use crate::nt::list::{self, Links};
 use crate::nt::owner::Owners;
-use crate::nt::processor::Processor;
+use crate::nt::processor::{self, Processor};
 use crate::nt::snapshot::Snapshot;
 use alloc::format;
 use alloc::vec::Vec;
@@ -83,7 +83,7 @@ pub fn table_of(processor: &Processor) -> Result<(VirtAddr, u16), Absent> {
 pub fn handlers(processor: &Processor, owners: &Owners) -> (Vec<Handler>, Vec<Incomplete>) {
     let snapshot = processor.snapshot();
     let number = processor.number();
-    let what = format!("vectors of processor {}", number.map_or_else(|_| "?".into(), |number| format!("{number}")));
+    let what = format!("vectors of {}", processor::label(number));
     let (base, limit) = match table_of(processor) {
         Ok(found) => found,
         Err(why) => {

@@ -14,6 +14,7 @@ use crate::nt::space::Space;
 use crate::nt::special_registers::{SpecialRegisterFields, SpecialRegisters};
 use crate::nt::thread::Thread;
 use crate::text;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -229,6 +230,11 @@ impl Processor {
     }
 }
 
+/// A processor in words, by its number: `processor 2`.
+pub(crate) fn label(number: Result<u32, Absent>) -> String {
+    number.map_or_else(|why| format!("processor without a number ({why})"), |number| format!("processor {number}"))
+}
+
 /// The processors in the order of their numbers. A triage dump holds the crashing one only.
 pub fn processors(snapshot: &Snapshot) -> Vec<Processor> {
     if let Some(triage) = snapshot.triage() {
@@ -238,8 +244,10 @@ pub fn processors(snapshot: &Snapshot) -> Vec<Processor> {
     let block = snapshot.kdbg().and_then(Kdbg::ki_processor_block).or_else(|| snapshot.symbol("KiProcessorBlock").ok());
     let Some(block) = block else { return Vec::new() };
     let count = snapshot.dump().header.as_ref().and_then(|header| header.processors).filter(|count| *count > 0);
-    let count = count.unwrap_or(1).min(MAX_PROCESSORS);
     let pointer = |index: u32| snapshot.space().read_pointer(block.wrapping_add(u64::from(index) * 8)).ok();
-    let blocks = (0..count).filter_map(pointer).filter(|at| at.is_kernel());
+    let pointers = (0..count.unwrap_or(MAX_PROCESSORS).min(MAX_PROCESSORS)).map(pointer);
+    // Where no header says how many there are, the array does: it ends with a place that is empty.
+    let is_end = |at: &Option<VirtAddr>| count.is_none() && at.is_none_or(|at| !at.is_kernel());
+    let blocks = pointers.take_while(|at| !is_end(at)).flatten().filter(|at| at.is_kernel());
     blocks.map(|at| Processor { snapshot: snapshot.clone(), memory: snapshot.space().clone(), at }).collect()
 }

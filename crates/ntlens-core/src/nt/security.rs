@@ -58,9 +58,13 @@ pub struct CiCallbacks {
     pub routines: Vec<VirtAddr>,
     /// The modules that own these routines.
     pub modules: Vec<String>,
-    /// Those in no module.
-    pub outside: Vec<VirtAddr>,
+    /// Those that lead elsewhere than into `CI.dll`, with the module around, if there is one. Swapping one of them for a
+    /// harmless routine of the kernel is a known way to load drivers that are not signed.
+    pub elsewhere: Vec<(VirtAddr, Option<String>)>,
 }
+
+/// Whose routines the callbacks into code integrity are.
+const CI: &str = "ci.dll";
 
 /// `SeCiCallbacks` begins with its size and is not larger.
 const MAX_CI_CALLBACKS: u32 = 0x400;
@@ -187,15 +191,17 @@ impl Security {
             let routine = memory.read_pointer(at.wrapping_add(index * 8))?;
             found.routines.extend(routine.is_kernel().then_some(routine));
         }
-        let modules: BTreeSet<_> = found.routines.iter().filter_map(|at| owners.module(*at)).collect();
-        found.modules = modules.into_iter().map(ToString::to_string).collect();
-        let is_outside = |at: &&VirtAddr| owners.know_modules() && owners.module(**at).is_none();
-        found.outside = found.routines.iter().filter(is_outside).copied().collect();
+        let module = |at: &VirtAddr| owners.module(*at).map(ToString::to_string);
+        let modules: BTreeSet<String> = found.routines.iter().filter_map(module).collect();
+        found.modules = modules.into_iter().collect();
+        let is_elsewhere = |module: &Option<String>| module.as_ref().is_none_or(|name| !name.eq_ignore_ascii_case(CI));
+        let owned = found.routines.iter().filter(|_| owners.know_modules()).map(|at| (*at, module(at)));
+        found.elsewhere = owned.filter(|(_, module)| is_elsewhere(module)).collect();
         Ok(found)
     }
 
     /// Where system calls of processes that ask for it go instead of the tables of services (`PsAltSystemCallHandlers`,
-    /// two places since Windows 10 1809: of pico processes, and of who registered for it). Empty places are left out.
+    /// two places: of pico processes, and of who registered for it). Empty places are left out.
     pub fn alt_system_call_handlers(&self) -> Result<Vec<VirtAddr>, Absent> {
         let at = self.snapshot.symbol("PsAltSystemCallHandlers")?;
         let [first, second] = [at, at.wrapping_add(8)].map(|at| self.snapshot.space().read_pointer(at));

@@ -7,7 +7,7 @@ use crate::address::VirtAddr;
 use crate::nt::descriptor::TaskState;
 use crate::nt::owner::Owners;
 use crate::nt::process::Process;
-use crate::nt::processor::Processor;
+use crate::nt::processor::{self, Processor};
 use crate::nt::security::{KvaShadow, Security};
 use crate::nt::special_registers::{self, SpecialRegisters};
 use crate::nt::thread::Thread;
@@ -92,8 +92,8 @@ impl CpuRow {
         get(&self.registers).map(VirtAddr).into()
     }
 
-    fn number(&self) -> String {
-        self.processor.number().map_or_else(|why| format!("({why})"), |number| format!("{number}"))
+    fn label(&self) -> String {
+        processor::label(self.processor.number())
     }
 }
 
@@ -247,23 +247,21 @@ fn remarks(rows: &[CpuRow]) -> Vec<String> {
         remarks.push(format!("the control registers of {unsaved} of {} processors were not saved", rows.len()));
     }
     for row in rows {
-        let number = row.number();
+        let label = row.label();
         if row.registers.cr0.is_ok_and(|cr0| !special_registers::write_protect(cr0)) {
-            remarks.push(format!(
-                "processor {number} has CR0.WP off: the kernel can write to pages that are not writable"
-            ));
+            remarks.push(format!("{label} has CR0.WP off: the kernel can write to pages that are not writable"));
         }
         for (name, entry) in [("LSTAR", &row.lstar), ("CSTAR", &row.cstar)] {
             if let (Ok(at), false, true) = (entry.at, entry.in_kernel, row.modules_known) {
                 let module = entry.module.clone().ok().flatten();
                 let module = module.map_or_else(|| "no module".into(), |name| format!("{name}, not the kernel"));
-                remarks.push(format!("processor {number}: {name} leads to {at}, in {module}"));
+                remarks.push(format!("{label}: {name} leads to {at}, in {module}"));
             }
         }
         let register = row.registers.idt_base.ok();
         let pcr = row.processor.pcr_idt_base().ok();
         if let Some((register, pcr)) = register.zip(pcr).filter(|(register, pcr)| register != pcr) {
-            remarks.push(format!("processor {number}: IDTR leads to {register}, KPCR.IdtBase to {pcr}"));
+            remarks.push(format!("{label}: IDTR leads to {register}, KPCR.IdtBase to {pcr}"));
         }
     }
     let saved: Vec<_> =
@@ -271,7 +269,7 @@ fn remarks(rows: &[CpuRow]) -> Vec<String> {
     let (Some((_, first)), true) = (saved.first(), saved.len() > 1) else { return remarks };
     let differs = saved.iter().any(|(_, features)| features != first);
     if differs {
-        let each = saved.iter().map(|(row, features)| format!("{}: {}", row.number(), features.join(" ")));
+        let each = saved.iter().map(|(row, features)| format!("{}: {}", row.label(), features.join(" ")));
         remarks.push(format!("CR4 differs between processors: {}", each.collect::<Vec<_>>().join("; ")));
     }
     remarks

@@ -6,6 +6,7 @@ use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
 use crate::nt::descriptor::{SegmentKind, SystemKind, TaskState};
 use crate::nt::descriptor_table::{self, Descriptor};
+use crate::nt::processor;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -89,10 +90,9 @@ fn remarks(rows: &[Descriptor]) -> Vec<String> {
     let is_gate = |row: &&Descriptor| {
         matches!(row.segment.kind, SegmentKind::System(SystemKind::CallGate)) && row.segment.present
     };
-    let number = |row: &Descriptor| row.processor.map_or_else(|why| format!("({why})"), |number| format!("{number}"));
     let text = |row: &Descriptor| {
         let at = row.segment.base;
-        format!("processor {}: selector {:#x} is a call gate to {at}", number(row), row.selector)
+        format!("{}: selector {:#x} is a call gate to {at}", processor::label(row.processor), row.selector)
     };
     rows.iter().filter(is_gate).map(text).collect()
 }

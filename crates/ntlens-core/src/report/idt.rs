@@ -5,11 +5,10 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::nt::interrupt::{self, Handler, InterruptObject};
 use crate::nt::owner::Owners;
-use crate::nt::processor::Processor;
+use crate::nt::processor::{self, Processor};
 use crate::opened::OpenDump;
 use crate::report::Arguments;
 use crate::report::value::Code;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -45,7 +44,14 @@ impl HandlerRow {
 
     /// A handler that no module owns, and that is no code of an interrupt object.
     fn is_outside(&self) -> bool {
-        self.modules_known && self.handler.gate.present && self.module.is_none() && !self.handler.in_object
+        self.handler.gate.present && self.module.is_none() && !self.handler.in_object
+    }
+
+    /// Its service routines that no module owns, with the vector.
+    fn routines_outside(&self) -> Vec<(u32, VirtAddr)> {
+        let routines = self.objects(|object| object.service_routine).unwrap_or_default();
+        let of_none = routines.into_iter().zip(&self.service_modules).filter(|(_, module)| module.is_none());
+        of_none.map(|(at, _)| (self.handler.vector, at)).collect()
     }
 }
 
@@ -146,33 +152,25 @@ const COLUMNS: &[Column<HandlerRow>] = &[
 /// So many vectors are told one by one.
 const SHOWN: usize = 8;
 
-/// Handlers and service routines that no module owns.
+/// Handlers and service routines that no module owns, processor by processor.
 fn remarks(rows: &[HandlerRow]) -> Vec<String> {
-    let mut outside: BTreeMap<String, Vec<&HandlerRow>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.is_outside()) {
-        let number = row.handler.processor.map_or_else(|why| format!("({why})"), |number| format!("{number}"));
-        outside.entry(number).or_default().push(row);
-    }
-    let mut remarks: Vec<_> = outside.iter().map(|(number, rows)| outside_remark(number, rows)).collect();
-    for row in rows.iter().filter(|row| row.modules_known) {
-        let Ok(routines) = row.objects(|object| object.service_routine) else { continue };
-        let of_none = routines.iter().zip(&row.service_modules).filter(|(_, module)| module.is_none());
-        let Ok(number) = row.handler.processor else { continue };
-        let vector = row.handler.vector;
-        remarks.extend(
-            of_none.map(|(at, _)| {
-                format!("processor {number}: service routine {at} of vector {vector} lies in no module")
-            }),
-        );
+    let mut remarks = Vec::new();
+    for rows in rows.chunk_by(|one, next| one.handler.processor == next.handler.processor) {
+        let Some(first) = rows.first().filter(|first| first.modules_known) else { continue };
+        let label = processor::label(first.handler.processor);
+        let handlers =
+            rows.iter().filter(|row| row.is_outside()).map(|row| (row.handler.vector, row.handler.gate.offset));
+        remarks.extend(outside(&label, "handler", &handlers.collect::<Vec<_>>()));
+        let routines: Vec<_> = rows.iter().flat_map(HandlerRow::routines_outside).collect();
+        remarks.extend(outside(&label, "service routine", &routines));
     }
     remarks
 }
 
-fn outside_remark(number: &str, rows: &[&HandlerRow]) -> String {
-    let each =
-        rows.iter().take(SHOWN).map(|row| format!("vector {} ({})", row.handler.vector, row.handler.gate.offset));
+fn outside(label: &str, what: &str, found: &[(u32, VirtAddr)]) -> Option<String> {
+    let each = found.iter().take(SHOWN).map(|(vector, at)| format!("vector {vector} ({at})"));
     let each = each.collect::<Vec<_>>().join(", ");
-    let more = if rows.len() > SHOWN { ", ..." } else { "" };
-    let what = if rows.len() == 1 { "handler lies" } else { "handlers lie" };
-    format!("processor {number}: {} {what} in no module: {each}{more}", rows.len())
+    let more = if found.len() > SHOWN { ", ..." } else { "" };
+    let verb = if found.len() == 1 { " lies" } else { "s lie" };
+    (!found.is_empty()).then(|| format!("{label}: {} {what}{verb} in no module: {each}{more}", found.len()))
 }

@@ -80,10 +80,13 @@ pub const SECURITY: Asked<SecurityRow> = Asked {
     remarks,
 };
 
-/// Routines that no module owns.
+/// Routines that are in no module, or in another than they should be.
 fn remarks(rows: &[SecurityRow]) -> Vec<String> {
-    let callbacks = rows.iter().filter_map(|row| row.ci_callbacks.as_ref().ok()).flat_map(|found| &found.outside);
-    let callbacks = callbacks.map(|at| format!("a callback into code integrity leads to {at}, in no module"));
+    let callbacks = rows.iter().filter_map(|row| row.ci_callbacks.as_ref().ok()).flat_map(|found| &found.elsewhere);
+    let callbacks = callbacks.map(|(at, module)| {
+        let module = module.as_deref().unwrap_or("no module");
+        format!("a callback into code integrity leads to {at}, in {module}, not CI.dll")
+    });
     let handlers =
         rows.iter().filter(|row| row.modules_known).filter_map(|row| row.alt_handlers.as_ref().ok()).flatten();
     let handlers = handlers.filter(|(_, module)| module.is_none());

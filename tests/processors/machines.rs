@@ -179,7 +179,7 @@ fn a_processor_that_was_not_stopped_has_no_registers() {
 pub(crate) struct One(pub(crate) Layouts);
 
 impl LayoutSource for One {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "one"
     }
 

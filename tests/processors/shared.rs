@@ -25,7 +25,7 @@ fn samples() -> Vec<Sample> {
     packed.iter().map(|path| sample(&shared, path)).collect()
 }
 
-fn sample(shared: &Path, path: &PathBuf) -> Sample {
+fn sample(shared: &Path, path: &Path) -> Sample {
     let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
     let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
     let id = format!("{}-{}", truth["isf"]["guid"].as_str().unwrap(), truth["isf"]["age"]);

@@ -194,13 +194,13 @@ impl Assembly<'_> {
                 .set("Number", number.into())
                 .set("Connected", 1);
             let links = self.guest.offset(KINTERRUPT, "InterruptListEntry").expect("a list of shared vectors");
-            match first.iter().find(|(vector, _)| *vector == spec.vector) {
-                Some((_, head)) => self.guest.append(kernel, head + links, object + links),
-                None => {
-                    first.push((spec.vector, object));
-                    if let Some(array) = array {
-                        self.guest.write_u64(prcb + array + u64::from(spec.vector) * 8, object);
-                    }
+            let head = first.iter().find(|(vector, _)| *vector == spec.vector).map(|(_, head)| *head);
+            if let Some(head) = head {
+                self.guest.append(kernel, head + links, object + links);
+            } else {
+                first.push((spec.vector, object));
+                if let Some(array) = array {
+                    self.guest.write_u64(prcb + array + u64::from(spec.vector) * 8, object);
                 }
             }
             let (vector, module) = (spec.vector, spec.module.clone());

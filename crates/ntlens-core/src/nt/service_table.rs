@@ -322,17 +322,18 @@ mod tests {
     proptest! {
         #[test]
         fn an_entry_leads_from_its_table(table: u64, distance in -0x800_0000_i64..0x800_0000, stack_args in 0_u8..16) {
-            let entry = (distance << 4 | i64::from(stack_args)) as u32;
+            let entry = u32::try_from((distance << 4 | i64::from(stack_args)) & 0xffff_ffff).unwrap();
             let (address, found) = decode_entry(VirtAddr(table), entry);
-            prop_assert_eq!(address.0.wrapping_sub(table) as i64, distance);
+            prop_assert_eq!(address.0.wrapping_sub(table).cast_signed(), distance);
             prop_assert_eq!(found, stack_args);
         }
 
         #[test]
-        fn a_description_is_four_pointers_wide(base: u64, counters: u64, limit: u64, arguments: u64) {
+        fn a_description_is_four_pointers_wide(base: u64, counters: u64, limit: u32, padding: u32, arguments: u64) {
+            let words = [base, counters, u64::from(limit) | u64::from(padding) << 32, arguments];
             let bytes: Vec<u8> = [base, counters, limit, arguments].iter().flat_map(|word| word.to_le_bytes()).collect();
             let found = Description::decode(bytes[..].try_into().unwrap());
-            let expected = Description { base: VirtAddr(base), limit: limit as u32, arguments: VirtAddr(arguments) };
+            let expected = Description { base: VirtAddr(base), limit, arguments: VirtAddr(arguments) };
             prop_assert_eq!(found, expected);
         }
     }

@@ -249,7 +249,7 @@ mod tests {
         // The value that Windows 10 has on most machines.
         assert_eq!(features(0x35_0ef8), ["SMEP", "SMAP", "UMIP", "FSGSBASE"]);
         assert_eq!(features(1 << 22 | 1 << 23 | 1 << 17 | 1 << 12), ["CET", "PKE", "PCIDE", "LA57"]);
-        assert_eq!(cr4_names(0x1506f8).last(), Some(&"SMEP"));
+        assert_eq!(cr4_names(0x15_06f8).last(), Some(&"SMEP"));
         assert_eq!(cr0_names(0x8005_0033), ["PE", "MP", "ET", "NE", "WP", "AM", "PG"]);
         assert!(write_protect(0x8005_0033) && !write_protect(0x8004_0033));
     }

@@ -331,7 +331,7 @@ mod tests {
         #[test]
         fn a_description_is_four_pointers_wide(base: u64, counters: u64, limit: u32, padding: u32, arguments: u64) {
             let words = [base, counters, u64::from(limit) | u64::from(padding) << 32, arguments];
-            let bytes: Vec<u8> = [base, counters, limit, arguments].iter().flat_map(|word| word.to_le_bytes()).collect();
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let found = Description::decode(bytes[..].try_into().unwrap());
             let expected = Description { base: VirtAddr(base), limit, arguments: VirtAddr(arguments) };
             prop_assert_eq!(found, expected);

@@ -29,6 +29,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("unloaded", unloaded),
     ("coverage", coverage),
     ("crash", crash),
+    ("processors", processors),
+    ("services", services),
     ("read_memory", read_memory),
     ("translate", translate),
     ("layouts", field_offsets),
@@ -65,6 +67,7 @@ impl Sample {
             .callback(CallbackSpec::new(CallbackKind::Process, Some("WdFilter.sys")))
             .callback(CallbackSpec::new(CallbackKind::Object("Thread"), None));
         machine.typical_jobs();
+        machine.hook_service(250);
         let image = machine.build();
         let base = image.truth().kernel.base;
         let system_variable = image.layouts().symbol("PsInitialSystemProcess").unwrap().0;
@@ -287,6 +290,32 @@ fn crash(text: &str, sample: &Sample) {
         format!("thread {} at {:#018x}", thread.tid, thread.va),
     ];
     assert_eq!(words(text), expected);
+}
+
+fn processors(text: &str, sample: &Sample) {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let expected: Vec<String> = sample
+        .truth
+        .cpus
+        .iter()
+        .flat_map(|cpu| {
+            let (entry, fault) = (cpu.lstar, cpu.handlers[14].address);
+            [
+                format!("{} SMEP SMAP UMIP FSGSBASE; system calls: {entry:#018x} in ntoskrnl.exe", cpu.number),
+                format!("  page faults: {fault:#018x} in ntoskrnl.exe"),
+            ]
+        })
+        .collect();
+    assert_eq!(lines, expected);
+}
+
+fn services(text: &str, sample: &Sample) {
+    let (of_nt, hooked) = (sample.truth.services.len(), &sample.truth.services[250]);
+    let expected = format!(
+        "{of_nt} services, 1 of them outside of the kernel\n{:>4} {:#018x} in no module\n",
+        hooked.index, hooked.address
+    );
+    assert_eq!(text, expected);
 }
 
 fn read_memory(text: &str, sample: &Sample) {

@@ -11,6 +11,7 @@ mod cuts;
 mod fields;
 mod files;
 mod kernel;
+mod processors;
 mod reads;
 mod sensors;
 

@@ -124,6 +124,7 @@ impl<'m> Assembly<'m> {
         self.processors();
         self.tracing();
         self.callbacks();
+        let session_memory = self.services();
         self.memory_manager();
         self.kdbg();
         if let Some(at) = self.symbol("KiKvaShadow") {
@@ -139,6 +140,7 @@ impl<'m> Assembly<'m> {
                 shadow.shadow(&mut self.guest.memory, built.space, self.plan.kernel);
             }
         }
+        self.map_in_sessions(&session_memory);
         self.translations();
         Image::new(self)
     }

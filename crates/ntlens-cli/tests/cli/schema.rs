@@ -39,6 +39,13 @@ const CONTRACT: &[(&str, &str)] = &[
     ("silos", "job silo_kind silo_id container_id state session_id processes root_directory"),
     ("modules", "base size name path entry timestamp checksum"),
     ("unloaded", "name start end unload_time"),
+    (
+        "cpus",
+        "number pcr prcb cr0 cr2 cr3 cr4 cr8 efer lstar cstar star sfmask gdt_base idt_base current_thread idle_thread \
+         features",
+    ),
+    ("idt", "processor vector address module symbol dpl ist"),
+    ("ssdt", "table index address module symbol"),
 ];
 
 /// What a column holds, as the schema tells it.

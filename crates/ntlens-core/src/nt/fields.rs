@@ -11,7 +11,8 @@ use crate::nt::object::ObjectFields;
 use crate::nt::object_name::NameFields;
 use crate::nt::object_type::ObjectTypeFields;
 use crate::nt::process::ProcessFields;
-use crate::nt::processor::KprcbFields;
+use crate::nt::processor::ProcessorFields;
+use crate::nt::security::SecurityFields;
 use crate::nt::session::SessionFields;
 use crate::nt::silo::SiloFields;
 use crate::nt::thread::EthreadFields;
@@ -26,13 +27,14 @@ pub struct Fields {
     pub etw: EtwFields,
     pub handle_tables: HandleTables,
     pub job: JobFields,
-    pub kprcb: KprcbFields,
     pub module: ModuleFields,
     pub object: ObjectFields,
     pub object_name: NameFields,
     pub object_type: ObjectTypeFields,
     pub process: ProcessFields,
     pub session: SessionFields,
+    pub processor: ProcessorFields,
+    pub security: SecurityFields,
     pub silo: SiloFields,
     pub symbolic_link: SymbolicLinkFields,
     pub thread: EthreadFields,
@@ -48,13 +50,14 @@ impl Fields {
             etw: EtwFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
             job: JobFields::resolve(layouts),
-            kprcb: KprcbFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
             object: ObjectFields::resolve(layouts),
             object_name: NameFields::resolve(layouts),
             object_type: ObjectTypeFields::resolve(layouts),
             process: ProcessFields::resolve(layouts),
             session: SessionFields::resolve(layouts),
+            processor: ProcessorFields::resolve(layouts),
+            security: SecurityFields::resolve(layouts),
             silo: SiloFields::resolve(layouts),
             symbolic_link: SymbolicLinkFields::resolve(layouts),
             thread: EthreadFields::resolve(layouts),

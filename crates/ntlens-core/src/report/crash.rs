@@ -170,8 +170,8 @@ const COLUMNS: &[Column<CrashRow>] = &[
     column("r14", Kind::Address, "register", |c| c.register(|r| r.r14)),
     column("r15", Kind::Address, "register", |c| c.register(|r| r.r15)),
     column("eflags", Kind::Code, "register", |c| c.context().map(|r| Code(r.eflags.into())).into()),
-    column("cr0", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr0().map(VirtAddr))),
-    column("cr2", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr2().map(VirtAddr))),
-    column("cr3", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr3().map(VirtAddr))),
-    column("cr4", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr4().map(VirtAddr))),
+    column("cr0", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr0.map(VirtAddr))),
+    column("cr2", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr2.map(VirtAddr))),
+    column("cr3", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr3.map(VirtAddr))),
+    column("cr4", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr4.map(VirtAddr))),
 ];

@@ -6,9 +6,12 @@
 pub mod arguments;
 pub mod callbacks;
 pub mod coverage;
+pub mod cpus;
 pub mod crash;
+pub mod gdt;
 pub mod handles;
 pub mod holders;
+pub mod idt;
 pub mod inferred;
 pub mod info;
 pub mod jobs;
@@ -19,8 +22,10 @@ pub mod modules;
 pub mod objects;
 pub mod processes;
 pub mod providers;
+pub mod security;
 pub mod sessions;
 pub mod silos;
+pub mod ssdt;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
@@ -54,6 +59,11 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &loggers::LOGGERS,
     &providers::PROVIDERS,
     &crash::CRASH,
+    &cpus::CPUS,
+    &idt::IDT,
+    &gdt::GDT,
+    &ssdt::SSDT,
+    &security::SECURITY,
     &coverage::COVERAGE,
     &inferred::INFERRED,
 ];

@@ -3,6 +3,7 @@
 use crate::absent::Absent;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
 
 /// One thing that could not be read, or that contradicts itself.
@@ -28,6 +29,14 @@ impl Incomplete {
     #[must_use]
     pub fn times(self, count: u64) -> Self {
         Self { count, ..self }
+    }
+
+    /// Adds a thing to a list: as one more of the same, if the list has it already for the same reason.
+    pub(crate) fn add_to(self, list: &mut Vec<Self>) {
+        match list.iter_mut().find(|known| known.what == self.what && known.reason == self.reason) {
+            Some(known) => known.count = known.count.saturating_add(self.count),
+            None => list.push(self),
+        }
     }
 
     /// A field of the file that contradicts the rest of it.

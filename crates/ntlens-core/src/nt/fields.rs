@@ -4,6 +4,7 @@ use crate::layout::Layouts;
 use crate::nt::directory::DirectoryFields;
 use crate::nt::etw::EtwFields;
 use crate::nt::handle_table::HandleTables;
+use crate::nt::loader::LoaderFields;
 use crate::nt::module::ModuleFields;
 use crate::nt::namespace::SymbolicLinkFields;
 use crate::nt::object::ObjectFields;
@@ -15,6 +16,7 @@ use crate::nt::silo::SiloFields;
 use crate::nt::thread::EthreadFields;
 use crate::nt::token::TokenFields;
 use crate::nt::unicode_string::UnicodeStringFields;
+use crate::nt::vad::VadFields;
 
 /// The sets of all kernel subjects: a new subject is its own file and one line here.
 #[derive(Clone, Debug)]
@@ -24,6 +26,7 @@ pub struct Fields {
     pub etw: EtwFields,
     pub handle_tables: HandleTables,
     pub kprcb: KprcbFields,
+    pub loader: LoaderFields,
     pub module: ModuleFields,
     pub object: ObjectFields,
     pub object_name: NameFields,
@@ -34,6 +37,7 @@ pub struct Fields {
     pub thread: EthreadFields,
     pub token: TokenFields,
     pub unicode_string: UnicodeStringFields,
+    pub vad: VadFields,
 }
 
 impl Fields {
@@ -44,6 +48,7 @@ impl Fields {
             etw: EtwFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
             kprcb: KprcbFields::resolve(layouts),
+            loader: LoaderFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
             object: ObjectFields::resolve(layouts),
             object_name: NameFields::resolve(layouts),
@@ -54,6 +59,7 @@ impl Fields {
             thread: EthreadFields::resolve(layouts),
             token: TokenFields::resolve(layouts),
             unicode_string: UnicodeStringFields::resolve(layouts),
+            vad: VadFields::resolve(layouts),
         }
     }
 }

@@ -7,20 +7,25 @@ pub mod arguments;
 pub mod callbacks;
 pub mod coverage;
 pub mod crash;
+pub mod dlls;
 pub mod handles;
 pub mod holders;
 pub mod inferred;
 pub mod info;
 pub mod loggers;
+mod inside;
 pub mod memory;
+pub mod mitigations;
 pub mod modules;
 pub mod objects;
 pub mod processes;
 pub mod providers;
+mod scope;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
 pub mod unloaded;
+pub mod vads;
 pub mod value;
 
 use crate::error::Error;
@@ -36,6 +41,9 @@ pub use value::{Cell, Kind, Value};
 pub const QUESTIONS: &[&dyn Question] = &[
     &info::INFO,
     &processes::PROCESSES,
+    &mitigations::MITIGATIONS,
+    &dlls::DLLS,
+    &vads::VADS,
     &threads::THREADS,
     &tokens::TOKENS,
     &handles::HANDLES,

@@ -338,7 +338,7 @@ impl Entries<'_> {
         if !self.views.contains_key(&entry) {
             let view = StructView::read(self.memory, entry, shape.extent);
             let base = shape.pointer(&view, shape.base)?;
-            if base.is_null() || base.0 % PAGE_SIZE != 0 {
+            if base.is_null() || !base.0.is_multiple_of(PAGE_SIZE) {
                 return Err(Absent::Malformed);
             }
             self.views.insert(entry, view);

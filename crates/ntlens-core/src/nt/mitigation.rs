@@ -87,12 +87,19 @@ impl Policy {
     }
 }
 
+/// The structure that a word lies in.
+#[derive(Clone, Copy)]
+enum Place {
+    Process,
+    HandleTable,
+}
+
 /// A word that mitigations lie in.
 struct Source<'s> {
     flags: &'s Result<Flags, Absent>,
     /// The policies that its bits belong to.
     policies: Vec<Policy>,
-    value: fn(&Snapshot, &Process, &Result<Flags, Absent>) -> Result<u64, Absent>,
+    place: Place,
     /// The policy of bits whose names tell none; `None` where such bits are no mitigations.
     others: Option<Policy>,
 }
@@ -100,6 +107,18 @@ struct Source<'s> {
 impl Source<'_> {
     fn policy(&self, bit: &str) -> Option<Policy> {
         Policy::of(bit).or(self.others)
+    }
+
+    /// The names of the bits that are set.
+    fn names(&self, snapshot: &Snapshot, process: &Process) -> Result<Vec<String>, Absent> {
+        let flags = self.flags.as_ref().map_err(|why| *why)?;
+        let value = match self.place {
+            Place::Process => process.word(self.flags)?,
+            Place::HandleTable => {
+                snapshot.fields().handle_tables.flags_of(snapshot.space(), process.object_table()?)?
+            }
+        };
+        Ok(flags.names(value))
     }
 }
 
@@ -146,14 +165,6 @@ impl core::fmt::Debug for Decoder<'_> {
     }
 }
 
-fn of_process(_: &Snapshot, process: &Process, flags: &Result<Flags, Absent>) -> Result<u64, Absent> {
-    process.word(flags)
-}
-
-fn of_handle_table(snapshot: &Snapshot, process: &Process, _: &Result<Flags, Absent>) -> Result<u64, Absent> {
-    snapshot.fields().handle_tables.flags_of(snapshot.space(), process.object_table()?)
-}
-
 impl<'s> Decoder<'s> {
     /// Looks up which words of this build hold mitigations.
     pub fn new(snapshot: &'s Snapshot) -> Self {
@@ -162,19 +173,19 @@ impl<'s> Decoder<'s> {
         // Before build 17763 mitigations are some of the bits of the other flags.
         let mixed = [&fields.flags, &fields.flags2, &fields.flags3];
         let has_words = !matches!(fields.mitigation_flags, Err(Absent::NoSuchField));
-        let source = |flags: &'s Result<Flags, Absent>, value, others| {
-            let mut source = Source { flags, policies: Vec::new(), value, others };
+        let source = |flags: &'s Result<Flags, Absent>, place, others| {
+            let mut source = Source { flags, policies: Vec::new(), place, others };
             let known = flags.iter().flat_map(|flags| flags.known().filter_map(|bit| source.policy(bit)));
             let known: BTreeSet<Policy> = known.collect();
             source.policies.extend(known);
             source
         };
         let mut sources = Vec::from([
-            source(&fields.execute_options, of_process as _, Some(Policy::Dep)),
-            source(snapshot.fields().handle_tables.flags(), of_handle_table, None),
+            source(&fields.execute_options, Place::Process, Some(Policy::Dep)),
+            source(snapshot.fields().handle_tables.flags(), Place::HandleTable, None),
         ]);
         let (of_eprocess, others) = if has_words { (words, Some(Policy::Other)) } else { (mixed, None) };
-        sources.extend(of_eprocess.into_iter().map(|flags| source(flags, of_process, others)));
+        sources.extend(of_eprocess.into_iter().map(|flags| source(flags, Place::Process, others)));
         Self { snapshot, sources }
     }
 
@@ -182,11 +193,7 @@ impl<'s> Decoder<'s> {
     pub fn of(&self, process: &Process, token: &Result<Arc<Token>, Absent>) -> Mitigations {
         let mut set: BTreeMap<Policy, Result<Vec<String>, Absent>> = BTreeMap::new();
         for source in &self.sources {
-            let names = (source.value)(self.snapshot, process, source.flags).and_then(|value| {
-                let flags = source.flags.as_ref().map_err(|why| *why)?;
-                Ok(flags.names(value))
-            });
-            let names = match names {
+            let names = match source.names(self.snapshot, process) {
                 Ok(names) => names,
                 // Where not even the names are known, any policy may be among them.
                 Err(why) if source.flags.is_err() => {

@@ -44,7 +44,7 @@ pub(crate) fn content<M: VirtualMemory + ?Sized>(
     length: u16,
 ) -> Result<Option<String>, Absent> {
     // Windows counts bytes of whole characters: an odd length was never written by it.
-    if length % 2 != 0 {
+    if !length.is_multiple_of(2) {
         return Err(Absent::Malformed);
     }
     if length == 0 || buffer.is_null() {

@@ -316,7 +316,7 @@ struct Node {
 
 impl Node {
     fn read<M: VirtualMemory + ?Sized>(memory: &M, fields: &VadFields, at: VirtAddr) -> Result<Self, Absent> {
-        if !at.is_kernel() || at.0 % 8 != 0 {
+        if !at.is_kernel() || !at.0.is_multiple_of(8) {
             return Err(Absent::Malformed);
         }
         let node = &fields.node;

@@ -4,6 +4,7 @@ use super::value::Code;
 use super::{Asked, Cell, Column, Kind, TableDef, inside, scope, screen};
 use crate::absent::Absent;
 use crate::nt::object_name::Names;
+use crate::nt::page_protection::PageProtection;
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::vad::{Area, AreaKind};
@@ -123,7 +124,7 @@ const COLUMNS: &[Column<VadRow>] = &[
     column("size", Kind::Uint, "bytes", |v| v.size().into()),
     column("type", Kind::Text, "private, mapped, image and others, by VadType", |v| v.kind.map(AreaKind::name).into()),
     column("protection", Kind::Text, "PAGE_* constants of the whole area, from when it was made", |v| {
-        v.protection.map(|protection| protection.name()).into()
+        v.protection.map(PageProtection::name).into()
     }),
     column("protection_raw", Kind::Uint, "the same as five bits", |v| v.protection.map(|bits| bits.0).into()),
     column("commit", Kind::Uint, "pages that the process is charged for", |v| v.commit.into()),

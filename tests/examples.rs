@@ -457,8 +457,8 @@ fn mitigations(text: &str, sample: &Sample) {
             known
         });
         assert!(words[0] & !known[0] == 0 && words[1] & !known[1] == 0, "another mitigation of {}", process.pid);
-        let names = set.map(|(.., name)| format!(" {name}")).collect::<String>();
-        format!("{} {}{names}", process.pid, process.image_name)
+        let start = [process.pid.to_string(), process.image_name.clone()];
+        start.into_iter().chain(set.map(|(.., name)| (*name).to_owned())).collect::<Vec<_>>().join(" ")
     };
     let expected: Vec<String> = sample.processes().iter().map(line).collect();
     assert!(expected.iter().any(|line| line.contains("win32k:")), "a machine with mitigations");

@@ -6,7 +6,7 @@ mod common;
 #[path = "common/kit.rs"]
 mod kit;
 
-use common::{Tally, address, document, document_with, hex, machines, rows, shared};
+use common::{Tally, address, document, document_with, dump_file, files, hex, machines, rows, shared};
 use kit::{offset, read_u64, time};
 use ntlens::OpenDump;
 use ntlens::nt::FileTime;
@@ -174,6 +174,44 @@ fn areas_of_the_shared_machines() {
     finish(tally, "areas of memory");
 }
 
+/// Small dumps of real machines keep a few nodes of the tree. What Windows itself never breaks must hold for them.
+#[test]
+fn areas_of_real_machines_are_such_as_windows_makes() {
+    let Some(shared) = shared() else { return };
+    let (mut images, mut private, mut others) = (0, 0, 0);
+    for path in files(&shared.join("real"), ".dmp.xz") {
+        let Ok(dump) = ntlens::open(dump_file(&path)) else { continue };
+        if dump.kernel().is_err() {
+            continue;
+        }
+        let place = path.display();
+        let rows = rows(&dump, "vads");
+        let limits: Vec<_> = rows.iter().map(|row| (hex(&row["start"]).unwrap(), hex(&row["end"]).unwrap())).collect();
+        assert!(limits.windows(2).all(|pair| pair[0].1 < pair[1].0), "{place}");
+        for (row, (start, end)) in rows.iter().zip(limits) {
+            assert!(start % PAGE == 0 && (end + 1) % PAGE == 0 && end < 1 << 47, "{place}: {row}");
+            match row["type"].as_str().unwrap() {
+                "image" => {
+                    images += 1;
+                    assert_eq!(row["protection"], "PAGE_EXECUTE_WRITECOPY", "{place}: {row}");
+                    assert_eq!(start % 0x1_0000, 0, "{place}: {row}");
+                }
+                "private" => {
+                    private += 1;
+                    assert!(row["commit"].as_u64().unwrap() <= (end - start + 1) / PAGE, "{place}: {row}");
+                }
+                _ => others += 1,
+            }
+            // Physical memory that a process maps is its own as well.
+            assert_eq!(row["private"], json!(row["type"] == "private" || row["type"] == "physical"), "{place}: {row}");
+        }
+    }
+    common::record(&format!(
+        "real machines: {images} images, {private} private areas and {others} others hold what Windows does"
+    ));
+    assert!(images > 0 && private > 0 && others > 0, "no area of a real machine was looked at");
+}
+
 /// A machine with a 32-bit program beside the usual ones.
 fn machine(build: u32) -> (Image, u64) {
     let mut machine = kit::typical(build, 21, 34);
@@ -318,6 +356,7 @@ fn areas_of_the_testkit_on_every_build() {
 }
 
 /// Where a structure of a process lies in its own memory, and how to change that.
+#[derive(Clone)]
 struct Victim {
     image: Image,
     pid: u64,
@@ -381,7 +420,7 @@ fn a_loop_in_one_list_loses_no_image_that_another_list_has() {
     assert!(entries.len() > 3 && entries.len() == expected.len());
     for wrong in [entries[1], entries[0], entries[1] + 8, 0, head + 1, 0xffff_f800_0000_0000, u64::MAX] {
         for side in [0, 8] {
-            let mut victim = Victim::new();
+            let mut victim = whole.clone();
             victim.write(entries[1] + side, wrong);
             if victim.read(entries[1] + side) == whole.read(entries[1] + side) {
                 continue;
@@ -454,7 +493,7 @@ fn damage_to_the_tree_of_areas_ends_and_is_told() {
         for field in [left, right, parent] {
             // Itself, the top, another process's tree, nothing that is mapped, user memory, an odd address.
             for wrong in [*node, top, foreign, 0xffff_8000_0000_0008, 0x10_0000, top | 1, u64::MAX] {
-                let mut victim = Victim::new();
+                let mut victim = whole.clone();
                 if read_u64(&victim.image, node + field) & !7 == wrong & !7 && field == parent {
                     continue;
                 }

@@ -225,8 +225,8 @@ pub struct LoadedImages {
     pub gap: Option<Absent>,
 }
 
-/// Entries that are listed of one loader. No process that works comes near.
-const MAX_IMAGES: usize = 1 << 16;
+/// Entries of one loader. No process that works comes near; what links to more is taken for a broken link.
+const MAX_IMAGES: usize = 1 << 14;
 
 /// Reads the lists of a process. A process without user memory of its own has none; one that has ended had its memory taken
 /// away.
@@ -311,14 +311,8 @@ fn of_loader(
             }
         }
     }
-    if order.len() > MAX_IMAGES {
-        let left = (order.len() - MAX_IMAGES) as u64;
-        let what = "entries of loader lists beyond those that are listed";
-        Incomplete::new(what, process.eprocess(), Absent::Malformed).times(left).add_to(&mut found.incomplete);
-    }
     let mut views = entries.views;
-    let read = order.into_iter().take(MAX_IMAGES);
-    let images = read.filter_map(|(at, lists)| Some((views.remove(&at)?, lists)));
+    let images = order.into_iter().filter_map(|(at, lists)| Some((views.remove(&at)?, lists)));
     found.images.extend(images.map(|(view, lists)| LoadedImage { loader: loader.clone(), view, lists }));
     Ok(())
 }
@@ -338,7 +332,7 @@ impl Entries<'_> {
         if !self.views.contains_key(&entry) {
             let view = StructView::read(self.memory, entry, shape.extent);
             let base = shape.pointer(&view, shape.base)?;
-            if base.is_null() || !base.0.is_multiple_of(PAGE_SIZE) {
+            if base.is_null() || !base.0.is_multiple_of(PAGE_SIZE) || self.views.len() >= MAX_IMAGES {
                 return Err(Absent::Malformed);
             }
             self.views.insert(entry, view);

@@ -15,7 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Rows that are listed at once. A damaged dump can claim any number of processes with as many areas each.
-const MAX_ROWS: usize = 1 << 20;
+const MAX_ROWS: usize = 1 << 19;
 
 /// The areas and images of one process.
 pub(super) struct Inside {

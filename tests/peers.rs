@@ -16,11 +16,8 @@ use ntlens::address::{PAGE_SIZE, PhysAddr, VirtAddr};
 use ntlens::memory::spans::spans;
 use ntlens::memory::{Residence, VirtualMemory};
 use ntlens_testkit::{CallbackKind, CallbackSpec, Kind, Machine, Placement, layouts};
-use peer::{python, volatility};
-use serde_json::{Value as Json, json};
-use ntlens_testkit::{Kind, Machine, Placement, layouts};
 use peer::{given_symbols, python, volatility};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 
 /// Numbers that are the same in every run (xorshift64*).

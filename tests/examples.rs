@@ -21,6 +21,9 @@ const EXPECTED: &[(&str, Check)] = &[
     ("tokens", tokens),
     ("hidden", hidden),
     ("jobs", jobs),
+    ("dlls", dlls),
+    ("vads", vads),
+    ("mitigations", mitigations),
     ("handles", handles),
     ("objects", objects),
     ("loggers", loggers),
@@ -469,4 +472,63 @@ fn objects(text: &str, sample: &Sample) {
     let mut found: Vec<&str> = text.lines().collect();
     found.sort_unstable();
     assert_eq!(found, expected);
+}
+
+/// Whether the lists behind the environment block of a process are there to be read.
+fn readable(process: &Process) -> bool {
+    matches!(process.peb_state, "resident" | "transition" | "prototype")
+}
+
+fn dlls(text: &str, sample: &Sample) {
+    let mut expected = Vec::new();
+    for process in sample.processes() {
+        let native = if readable(process) { process.dlls.as_slice() } else { &[] };
+        let old = process.dlls32.iter().map(|dll| (32, dll));
+        for (bits, dll) in native.iter().map(|dll| (64, dll)).chain(old) {
+            expected.push(format!("{} {:#018x} {bits} {}", process.pid, dll.base, dll.name));
+        }
+    }
+    assert_eq!(words(text), expected);
+}
+
+fn vads(text: &str, sample: &Sample) {
+    const ANYTHING: u8 = 6;
+    let mut expected = Vec::new();
+    for process in sample.processes() {
+        for vad in process.vads.iter().filter(|vad| vad.protection == ANYTHING) {
+            let size = vad.end - vad.start + 1;
+            expected.push(format!("{} {:#018x} {size} bytes PAGE_EXECUTE_READWRITE", process.pid, vad.start));
+        }
+    }
+    assert!(expected.len() > 5, "a machine with such memory");
+    assert_eq!(words(text), expected);
+}
+
+/// The bits of Windows' own headers that processes of the machine have: word, number and name.
+fn mitigations(text: &str, sample: &Sample) {
+    const BITS: [(usize, u32, &str); 8] = [
+        (0, 4, "aslr:ForceRelocateImages"),
+        (0, 5, "aslr:HighEntropyASLREnabled"),
+        (0, 0, "cfg:ControlFlowGuardEnabled"),
+        (0, 2, "cfg:ControlFlowGuardStrict"),
+        (1, 14, "cet:CetUserShadowStacks"),
+        (0, 8, "dynamic_code:DisableDynamicCode"),
+        (0, 17, "fonts:AuditNonSystemFontLoading"),
+        (0, 12, "win32k:DisallowWin32kSystemCalls"),
+    ];
+    let line = |process: &&Process| {
+        let flags = &process.flags;
+        let words = [&flags.mitigation_flags, &flags.mitigation_flags2].map(|word| word.as_ref().unwrap().value);
+        let set = BITS.iter().filter(|(word, bit, _)| words[*word] >> bit & 1 == 1);
+        let known = BITS.iter().fold([0, 0], |mut known, (word, bit, _)| {
+            known[*word] |= 1 << bit;
+            known
+        });
+        assert!(words[0] & !known[0] == 0 && words[1] & !known[1] == 0, "another mitigation of {}", process.pid);
+        let start = [process.pid.to_string(), process.image_name.clone()];
+        start.into_iter().chain(set.map(|(.., name)| (*name).to_owned())).collect::<Vec<_>>().join(" ")
+    };
+    let expected: Vec<String> = sample.processes().iter().map(line).collect();
+    assert!(expected.iter().any(|line| line.contains("win32k:")), "a machine with mitigations");
+    assert_eq!(words(text), expected);
 }

@@ -16,7 +16,7 @@ use ntlens::address::{PAGE_SIZE, PhysAddr, VirtAddr};
 use ntlens::memory::spans::spans;
 use ntlens::memory::{Residence, VirtualMemory};
 use ntlens_testkit::{CallbackKind, CallbackSpec, Kind, Machine, Placement, layouts};
-use peer::{python, volatility};
+use peer::{given_symbols, python, volatility};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 
@@ -148,20 +148,6 @@ fn virtual_read(dump: &OpenDump, peer: &KernelDumpParser, random: &mut Random) -
     let mut direct = vec![0; len];
     let direct = reader.read_exact(Gva::new(start), &mut direct).is_ok().then_some(direct);
     (u64::from(direct != expected), 0)
-}
-
-/// A folder of symbols for volatility3. They are copies: it writes into the folder that it is given.
-fn given_symbols(shared: &Path) -> PathBuf {
-    let symbols = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility/symbols");
-    let folder = symbols.join("windows/ntkrnlmp.pdb");
-    std::fs::create_dir_all(&folder).unwrap();
-    for isf in files(&shared.join("isf"), ".json.xz") {
-        let copy = folder.join(isf.file_name().unwrap());
-        if !copy.exists() {
-            std::fs::copy(&isf, copy).unwrap();
-        }
-    }
-    symbols
 }
 
 /// The dumps of types 1 and 5 whose symbols are at hand: what volatility3 opens by itself.

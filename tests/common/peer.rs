@@ -1,6 +1,7 @@
 //! volatility3, run as a process.
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
 
+use crate::common::files;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +17,20 @@ pub(crate) fn python() -> Option<PathBuf> {
         eprintln!("skipped: no Python with volatility3 ({}); `cargo xtask test` makes one", python.display());
     }
     has.then_some(python)
+}
+
+/// A folder of symbols for volatility3. They are copies: it writes into the folder that it is given.
+pub(crate) fn given_symbols(shared: &Path) -> PathBuf {
+    let symbols = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility/symbols");
+    let folder = symbols.join("windows/ntkrnlmp.pdb");
+    std::fs::create_dir_all(&folder).unwrap();
+    for isf in files(&shared.join("isf"), ".json.xz") {
+        let copy = folder.join(isf.file_name().unwrap());
+        if !copy.exists() {
+            std::fs::copy(&isf, copy).unwrap();
+        }
+    }
+    symbols
 }
 
 /// Runs a plugin and gives its rows. What it keeps for later runs is kept beside the folder of symbols.

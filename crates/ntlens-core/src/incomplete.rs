@@ -42,12 +42,17 @@ impl Incomplete {
         let mut all: Vec<Self> = Vec::new();
         for (hole, why) in holes {
             let count = u64::try_from(hole.len().div_ceil(size.max(1))).unwrap_or(u64::MAX);
-            match all.iter_mut().find(|known| known.reason == why.reason()) {
-                Some(known) => known.count = known.count.saturating_add(count),
-                None => all.push(Self::new(what, place, *why).times(count)),
-            }
+            Self::new(what, place, *why).times(count).add_to(&mut all);
         }
         all
+    }
+
+    /// Adds a thing to a list: as one more of the same, if the list has it already for the same reason.
+    pub(crate) fn add_to(self, list: &mut Vec<Self>) {
+        match list.iter_mut().find(|known| known.what == self.what && known.reason == self.reason) {
+            Some(known) => known.count = known.count.saturating_add(self.count),
+            None => list.push(self),
+        }
     }
 
     /// A field of the file that contradicts the rest of it.

@@ -32,6 +32,8 @@ pub(crate) struct Assembly<'m> {
     pub(crate) next_tid: u64,
     /// Frames of images that all processes share, by path.
     pub(crate) shared_images: BTreeMap<String, u64>,
+    /// Subsections of mapped files, by path.
+    pub(crate) subsections: BTreeMap<String, u64>,
     pub(crate) invalid_pte_mask: u64,
     /// The debugger data block, not encoded.
     pub(crate) kdbg: Vec<u8>,
@@ -104,6 +106,7 @@ impl<'m> Assembly<'m> {
             namespace: BTreeMap::new(),
             next_tid: 0,
             shared_images: BTreeMap::new(),
+            subsections: BTreeMap::new(),
             invalid_pte_mask,
             kdbg: Vec::new(),
         }

@@ -238,6 +238,12 @@ impl ProcessSpec {
         self.bit("BreakOnTermination")
     }
 
+    /// A process with a half in the secure kernel, where this build notes that; the trustlet with the number 1.
+    #[must_use]
+    pub fn secure(self) -> Self {
+        crate::process::SECURE.into_iter().fold(self, Self::bit).bit("TrustletIdentity")
+    }
+
     /// A process of a subsystem other than Windows' (`SubsystemProcess`).
     #[must_use]
     pub fn subsystem(self) -> Self {

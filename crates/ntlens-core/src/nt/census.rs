@@ -27,6 +27,30 @@ pub struct Processes {
     pub incomplete: Vec<Incomplete>,
 }
 
+/// Which processes are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Of {
+    /// Those in the active list.
+    #[default]
+    ActiveList,
+    /// Every one that any source knows.
+    All,
+    /// The one with this id.
+    Process(u64),
+}
+
+impl Of {
+    /// Whether a process is meant.
+    pub fn includes(self, process: &Process) -> bool {
+        match self {
+            // A triage dump has no list to be in.
+            Self::ActiveList => process.sources().intersects(Sources::ACTIVE_LIST | Sources::CRASH_CONTEXT),
+            Self::All => true,
+            Self::Process(pid) => process.pid() == Ok(pid),
+        }
+    }
+}
+
 /// Lists the processes of all views.
 pub fn processes(snapshot: &Snapshot) -> Processes {
     let mut census = Census {

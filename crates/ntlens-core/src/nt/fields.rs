@@ -5,6 +5,7 @@ use crate::nt::directory::DirectoryFields;
 use crate::nt::etw::EtwFields;
 use crate::nt::handle_table::HandleTables;
 use crate::nt::job::JobFields;
+use crate::nt::loader::LoaderFields;
 use crate::nt::module::ModuleFields;
 use crate::nt::namespace::SymbolicLinkFields;
 use crate::nt::object::ObjectFields;
@@ -18,6 +19,7 @@ use crate::nt::silo::SiloFields;
 use crate::nt::thread::EthreadFields;
 use crate::nt::token::TokenFields;
 use crate::nt::unicode_string::UnicodeStringFields;
+use crate::nt::vad::VadFields;
 
 /// The sets of all kernel subjects: a new subject is its own file and one line here.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ pub struct Fields {
     pub etw: EtwFields,
     pub handle_tables: HandleTables,
     pub job: JobFields,
+    pub loader: LoaderFields,
     pub module: ModuleFields,
     pub object: ObjectFields,
     pub object_name: NameFields,
@@ -40,6 +43,7 @@ pub struct Fields {
     pub thread: EthreadFields,
     pub token: TokenFields,
     pub unicode_string: UnicodeStringFields,
+    pub vad: VadFields,
 }
 
 impl Fields {
@@ -50,6 +54,7 @@ impl Fields {
             etw: EtwFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
             job: JobFields::resolve(layouts),
+            loader: LoaderFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
             object: ObjectFields::resolve(layouts),
             object_name: NameFields::resolve(layouts),
@@ -63,6 +68,7 @@ impl Fields {
             thread: EthreadFields::resolve(layouts),
             token: TokenFields::resolve(layouts),
             unicode_string: UnicodeStringFields::resolve(layouts),
+            vad: VadFields::resolve(layouts),
         }
     }
 }

@@ -4,28 +4,17 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::nt::access;
+pub use crate::nt::census::Of;
 use crate::nt::handle_table::Attributes;
 use crate::nt::object_name::Names;
 use crate::nt::object_type::ObjectTypes;
-use crate::nt::process::{Process, Sources};
+use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-/// Whose handles are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Of {
-    /// Of the processes in the active list.
-    #[default]
-    ActiveList,
-    /// Of every process that any source knows.
-    All,
-    /// Of the process with this id.
-    Process(u64),
-}
 
 /// A process that holds handles.
 #[derive(Clone, Debug)]
@@ -102,7 +91,7 @@ pub fn handles(snapshot: &Snapshot, of: Of) -> Handles {
         text: 0,
     };
     let mut left = 0;
-    for process in census.processes.iter().filter(|process| is_wanted(process, of)) {
+    for process in census.processes.iter().filter(|process| of.includes(process)) {
         left += reader.of_process(process, &mut found);
     }
     if left > 0 {
@@ -110,15 +99,6 @@ pub fn handles(snapshot: &Snapshot, of: Of) -> Handles {
         found.incomplete.push(Incomplete::new(what, "handle tables", Absent::Malformed).times(left));
     }
     found
-}
-
-fn is_wanted(process: &Process, of: Of) -> bool {
-    match of {
-        // A triage dump has no list to be in.
-        Of::ActiveList => process.sources().intersects(Sources::ACTIVE_LIST | Sources::CRASH_CONTEXT),
-        Of::All => true,
-        Of::Process(pid) => process.pid() == Ok(pid),
-    }
 }
 
 struct Reader<'a> {

@@ -322,18 +322,23 @@ impl<'s> Names<'s> {
 
     /// The file behind a section without a name of its own; `None` for one that is backed by the page file.
     fn section(&mut self, body: VirtAddr) -> Name {
-        let memory = self.snapshot.space();
         let fields = &self.snapshot.fields().object_name;
-        let view = StructView::read(memory, body, fields.section.extent);
+        let view = StructView::read(self.snapshot.space(), body, fields.section.extent);
         let area = view.get(&fields.section.control_area)?;
         // The low bits mark sections of files on other machines, which have no control area.
-        if area.is_null() || area.0 & 3 != 0 {
+        if area.0 & 3 != 0 { Ok(None) } else { self.control_area(area) }
+    }
+
+    /// The file that a control area maps; `None` for one that is backed by the page file.
+    pub(crate) fn control_area(&mut self, area: VirtAddr) -> Name {
+        if area.is_null() {
             return Ok(None);
         }
         if !area.is_kernel() {
             return Err(Absent::Malformed);
         }
-        let view = StructView::read(memory, area, fields.control_area.extent);
+        let fields = &self.snapshot.fields().object_name;
+        let view = StructView::read(self.snapshot.space(), area, fields.control_area.extent);
         let file = view.get(&fields.control_area.file_pointer)?.without_fast_ref();
         if file.is_null() { Ok(None) } else { self.file(file, 0).map(|name| Some(name.into())) }
     }

@@ -50,6 +50,11 @@ impl Owners {
         self.range(at).map(|(.., name)| name)
     }
 
+    /// Bytes from the start of the module around an address; `None` outside of all modules.
+    pub fn offset(&self, at: VirtAddr) -> Option<u64> {
+        self.range(at).map(|(base, ..)| at.0.saturating_sub(*base))
+    }
+
     fn range(&self, at: VirtAddr) -> Option<&(u64, u64, Arc<str>)> {
         let index = self.modules.partition_point(|(base, ..)| *base <= at.0).checked_sub(1)?;
         self.modules.get(index).filter(|(_, end, _)| at.0 < *end)
@@ -127,6 +132,7 @@ mod tests {
         let name = |at| owners.module(VirtAddr(at)).map(|name| &**name);
         assert_eq!([0xfff, 0x1000, 0x1fff, 0x2000].map(name), [None, Some("a.sys"), Some("a.sys"), None]);
         assert_eq!([0x3000, u64::MAX].map(name), [Some("b.sys"), None]);
+        assert_eq!([0x3123, u64::MAX].map(|at| owners.offset(VirtAddr(at))), [Some(0x123), None]);
     }
 
     #[test]

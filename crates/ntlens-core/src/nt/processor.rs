@@ -192,7 +192,7 @@ impl Processor {
         names: impl Fn(&KprcbFields) -> &Result<Flags, Absent>,
     ) -> Result<Vec<String>, Absent> {
         let names = names(&self.snapshot.fields().processor.kprcb).as_ref().map_err(|why| *why)?;
-        Ok(names.names(self.get(value)?.into()))
+        Ok(names.names(self.get(value)?))
     }
 
     /// How branch predictors are kept apart: the bits of `BpbState` by their Windows names.

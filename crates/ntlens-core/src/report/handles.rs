@@ -1,10 +1,8 @@
 //! `handles`: what processes hold, with which rights.
 
 use super::value::Code;
-use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
-use crate::absent::Absent;
-use crate::error::Error;
-use crate::nt::handle::{Handle, Of};
+use super::{Asked, Cell, Column, Kind, TableDef, scope, screen};
+use crate::nt::handle::Handle;
 use alloc::vec::Vec;
 
 /// The table.
@@ -35,30 +33,12 @@ pub const HANDLES: Asked<Handle> = Asked {
         record: false,
     },
     parameters: &[
-        Parameter {
-            name: "pid",
-            form: Form::Number("PID"),
-            needed: false,
-            about: "Only the handles of this process, whichever source it was found by",
-        },
-        Parameter {
-            name: "all",
-            form: Form::Flag,
-            needed: false,
-            about: "Also the handles of processes that are not in the active list",
-        },
+        scope::pid("Only the handles of this process, whichever source it was found by"),
+        scope::all("Also the handles of processes that are not in the active list"),
     ],
     rows: |dump, arguments| {
-        let of = match arguments.number("pid") {
-            Some(pid) => Of::Process(pid),
-            None if arguments.flag("all") => Of::All,
-            None => Of::ActiveList,
-        };
-        if let Of::Process(pid) = of
-            && !dump.processes()?.processes.iter().any(|process| process.pid() == Ok(pid))
-        {
-            return Err(Error::Missing { what: "the process of this id", why: Absent::NotApplicable });
-        }
+        let of = scope::of(arguments);
+        scope::known(of, &dump.processes()?.processes)?;
         let found = dump.handles(of)?;
         Ok((found.handles, found.incomplete))
     },

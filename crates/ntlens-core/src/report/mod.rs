@@ -8,20 +8,24 @@ pub mod callbacks;
 pub mod coverage;
 pub mod cpus;
 pub mod crash;
+pub mod dlls;
 pub mod gdt;
 pub mod handles;
 pub mod holders;
 pub mod idt;
 pub mod inferred;
 pub mod info;
+mod inside;
 pub mod jobs;
 pub mod loggers;
 mod members;
 pub mod memory;
+pub mod mitigations;
 pub mod modules;
 pub mod objects;
 pub mod processes;
 pub mod providers;
+mod scope;
 pub mod security;
 pub mod sessions;
 pub mod silos;
@@ -30,6 +34,7 @@ pub mod threads;
 pub mod tokens;
 pub mod translation;
 pub mod unloaded;
+pub mod vads;
 pub mod value;
 
 use crate::error::Error;
@@ -45,6 +50,9 @@ pub use value::{Cell, Kind, Value};
 pub const QUESTIONS: &[&dyn Question] = &[
     &info::INFO,
     &processes::PROCESSES,
+    &mitigations::MITIGATIONS,
+    &dlls::DLLS,
+    &vads::VADS,
     &threads::THREADS,
     &tokens::TOKENS,
     &handles::HANDLES,

@@ -25,6 +25,8 @@ pub enum Of {
     All,
     /// Of the process with this id.
     Process(u64),
+    /// Of the process with this `EPROCESS`.
+    Eprocess(VirtAddr),
 }
 
 /// A process that holds handles.
@@ -38,6 +40,18 @@ pub struct Holder {
     pub name: Result<String, Absent>,
     /// Number of its session.
     pub session_id: Result<u32, Absent>,
+}
+
+impl Holder {
+    /// What is told of a process that holds something.
+    pub fn of(process: &Process) -> Self {
+        Self {
+            eprocess: process.eprocess(),
+            pid: process.pid(),
+            name: process.name(),
+            session_id: process.session_id(),
+        }
+    }
 }
 
 /// What a handle leads to.
@@ -118,6 +132,7 @@ fn is_wanted(process: &Process, of: Of) -> bool {
         Of::ActiveList => process.sources().intersects(Sources::ACTIVE_LIST | Sources::CRASH_CONTEXT),
         Of::All => true,
         Of::Process(pid) => process.pid() == Ok(pid),
+        Of::Eprocess(at) => process.eprocess() == at,
     }
 }
 
@@ -153,12 +168,7 @@ impl Reader<'_> {
                 return 0;
             }
         };
-        let holder = Arc::new(Holder {
-            eprocess: process.eprocess(),
-            pid: process.pid(),
-            name: process.name(),
-            session_id: process.session_id(),
-        });
+        let holder = Arc::new(Holder::of(process));
         let count = entries.len();
         for (index, entry) in entries.into_iter().enumerate() {
             if found.handles.len() >= MAX_HANDLES || self.text >= MAX_TEXT {

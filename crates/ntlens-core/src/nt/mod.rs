@@ -10,6 +10,7 @@ pub mod census;
 pub mod context;
 pub mod crash;
 pub mod directory;
+pub mod family;
 pub mod fields;
 mod fit;
 pub mod handle;

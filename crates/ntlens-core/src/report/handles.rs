@@ -1,10 +1,11 @@
 //! `handles`: what processes hold, with which rights.
 
+use super::subject::{PID, Subject};
 use super::value::Code;
-use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
-use crate::absent::Absent;
+use super::{Arguments, Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::error::Error;
-use crate::nt::handle::{Handle, Of};
+use crate::nt::handle::{Handle, Handles, Of};
+use crate::opened::OpenDump;
 use alloc::vec::Vec;
 
 /// The table.
@@ -24,46 +25,50 @@ pub const HANDLES: Asked<Handle> = Asked {
             column("attributes", Kind::List, "inherit, protect (from close), audit", attributes),
         ],
         screen: &[
-            screen("PID", "pid"),
-            screen("Process", "process"),
-            screen("Handle", "handle"),
-            screen("Type", "type"),
-            screen("Access", "granted_access"),
+            screen("PID", "pid").key(),
+            screen("Process", "process").key(),
+            screen("Handle", "handle").key(),
+            screen("Type", "type").key(),
+            screen("Access", "granted_access").main(),
             screen("Attributes", "attributes"),
-            screen("Name", "name"),
+            screen("Name", "name").key(),
+            screen("Rights", "access").wide(),
+            screen("Object", "object").wide(),
         ],
         record: false,
     },
-    parameters: &[
-        Parameter {
-            name: "pid",
-            form: Form::Number("PID"),
-            needed: false,
-            about: "Only the handles of this process, whichever source it was found by",
-        },
-        Parameter {
-            name: "all",
-            form: Form::Flag,
-            needed: false,
-            about: "Also the handles of processes that are not in the active list",
-        },
-    ],
+    parameters: WHOSE,
     rows: |dump, arguments| {
-        let of = match arguments.number("pid") {
-            Some(pid) => Of::Process(pid),
-            None if arguments.flag("all") => Of::All,
-            None => Of::ActiveList,
-        };
-        if let Of::Process(pid) = of
-            && !dump.processes()?.processes.iter().any(|process| process.pid() == Ok(pid))
-        {
-            return Err(Error::Missing { what: "the process of this id", why: Absent::NotApplicable });
-        }
-        let found = dump.handles(of)?;
+        let found = of(dump, arguments)?;
         Ok((found.handles, found.incomplete))
     },
     remarks: |_| Vec::new(),
 };
+
+/// Whose handles are meant.
+pub(super) const WHOSE: &[Parameter] = &[
+    PID,
+    Parameter {
+        name: "all",
+        form: Form::Flag,
+        needed: false,
+        about: "Also the handles of processes that are not in the active list",
+    },
+];
+
+/// The handles that the arguments mean.
+pub(super) fn of(dump: &OpenDump, arguments: &Arguments) -> Result<Handles, Error> {
+    let subject = Subject::given(arguments);
+    if let Some(subject) = subject {
+        subject.choose(&dump.processes()?.processes)?;
+    }
+    dump.handles(match subject {
+        Some(Subject::Pid(pid)) => Of::Process(pid),
+        Some(Subject::Eprocess(at)) => Of::Eprocess(at),
+        None if arguments.flag("all") => Of::All,
+        None => Of::ActiveList,
+    })
+}
 
 /// Short for a column.
 const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Handle) -> Cell) -> Column<Handle> {

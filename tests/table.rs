@@ -117,8 +117,7 @@ fn filters_leave_the_processes_that_the_truth_names() {
         let found = pids(&sample.dump, "processes", "protection != None", "pid");
         let is = |p: &&&Json| p["protection"]["level"].as_u64().is_some_and(|l| l != 0) || p["protected_win7"] == true;
         let is = |p: &&&Json| is(p) || common::hex(&p["protection"]["level"]).is_some_and(|level| level != 0);
-        let mut expected: Vec<u64> =
-            sample.processes().iter().filter(is).map(|p| p["pid"].as_u64().unwrap()).collect();
+        let mut expected: Vec<u64> = sample.processes().iter().filter(is).map(|p| p["pid"].as_u64().unwrap()).collect();
         expected.sort_unstable();
         tally.check("protection != None", &sample.name, &found.into(), &expected.into());
     }
@@ -136,7 +135,8 @@ fn parents_are_those_that_are_not_younger() {
             let parent = by_pid.get(&process["ppid"].as_u64().unwrap())?;
             (parent["create_time"].as_u64() <= process["create_time"].as_u64()).then_some(*parent)
         };
-        let reused = processes.iter().filter(|p| by_pid.contains_key(&p["ppid"].as_u64().unwrap()) && parent(p).is_none());
+        let reused =
+            processes.iter().filter(|p| by_pid.contains_key(&p["ppid"].as_u64().unwrap()) && parent(p).is_none());
         assert!(reused.count() > 0, "{}: one process has the id of another's parent", sample.name);
         let found = rows(&sample.dump, "processes");
         let rows: BTreeMap<u64, &Json> = found.iter().map(|row| (row["pid"].as_u64().unwrap(), row)).collect();
@@ -195,7 +195,10 @@ fn a_page_holds_what_the_tables_hold_of_its_process() {
         for process in sample.processes().iter().step_by(7) {
             let pid = process["pid"].as_u64().unwrap();
             let place = format!("{} pid {pid}", sample.name);
-            let document = page_document(&page(&sample.dump, &pid.to_string(), &["handles"], Wanted::All, &OneByOne).unwrap(), &sample.dump);
+            let document = page_document(
+                &page(&sample.dump, &pid.to_string(), &["handles"], Wanted::All, &OneByOne).unwrap(),
+                &sample.dump,
+            );
             tally.check("row_count", &place, &document["row_count"], &1.into());
             let row = &document["rows"][0];
             tally.check("pid", &place, &row["pid"], &process["pid"]);
@@ -210,20 +213,33 @@ fn a_page_holds_what_the_tables_hold_of_its_process() {
             let groups = column("groups", "sid", &|row| ["user", "group"].contains(&row["list"].as_str().unwrap()));
             tally.check("groups", &place, &groups, &sids);
             tally.check("user", &place, &column("groups", "sid", &list("user")), &vec![token["user"].clone()].into());
-            tally.check("restricting", &place, &column("groups", "sid", &list("restricting")), &token["restricted_sids"]);
-            let capabilities = if token["capabilities"].is_null() { Json::Array(Vec::new()) } else { token["capabilities"].clone() };
+            tally.check(
+                "restricting",
+                &place,
+                &column("groups", "sid", &list("restricting")),
+                &token["restricted_sids"],
+            );
+            let capabilities =
+                if token["capabilities"].is_null() { Json::Array(Vec::new()) } else { token["capabilities"].clone() };
             tally.check("capabilities", &place, &column("groups", "sid", &list("capability")), &capabilities);
             let on = column("privileges", "privilege", &|row| row["enabled"] == true);
             tally.check("privileges on", &place, &on, &token["privileges_on"]);
             let present = column("privileges", "privilege", &|row| row["present"] == true);
             tally.check("privileges", &place, &present, &token["privileges"]);
-            let threads: Json = process["threads"].as_array().unwrap().iter().map(|thread| thread["tid"].clone()).collect();
+            let threads: Json =
+                process["threads"].as_array().unwrap().iter().map(|thread| thread["tid"].clone()).collect();
             let mut found = column("threads", "tid", &|_| true);
             found.as_array_mut().unwrap().sort_by_key(Json::as_u64);
             tally.check("threads", &place, &found, &threads);
-            let handles = process["handles"].as_array().map_or(0, Vec::len);
+            // A table that is in a page file is told of, and not read.
+            let paged_out = process["handle_table"]["state"] == "paged_out";
+            let handles = if paged_out { 0 } else { process["handles"].as_array().map_or(0, Vec::len) };
+            let told =
+                document["incomplete"].as_array().unwrap().iter().any(|missing| missing["reason"] == "paged-out");
+            tally.check("paged out", &place, &(paged_out && !told).into(), &false.into());
             tally.check("handles", &place, &sections["handles"].as_array().unwrap().len().into(), &handles.into());
-            let sum: u64 = sections["handle-types"].as_array().unwrap().iter().map(|row| row["handles"].as_u64().unwrap()).sum();
+            let sum: u64 =
+                sections["handle-types"].as_array().unwrap().iter().map(|row| row["handles"].as_u64().unwrap()).sum();
             tally.check("handle-types", &place, &sum.into(), &handles.into());
         }
     }
@@ -254,7 +270,8 @@ fn a_machine_without_system_processes_but_with_subsystem_processes_stands_out() 
         let mut machine = kit::typical(build, 3, 33);
         machine.process(ProcessSpec::named("bash").subsystem());
         let mut image = machine.build();
-        let subsystem = image.truth().processes.iter().filter(|process| process.subsystem_process == Some(true)).count();
+        let subsystem =
+            image.truth().processes.iter().filter(|process| process.subsystem_process == Some(true)).count();
         let all = image.truth().processes.len();
         assert!(subsystem > 0);
         let before = question("processes").unwrap().ask(&open("before", &image), Wanted::Screen).unwrap();
@@ -270,7 +287,8 @@ fn a_machine_without_system_processes_but_with_subsystem_processes_stands_out() 
         assert!(pids(&dump, "processes", "system_process", "pid").is_empty(), "{build}");
         assert_eq!(pids(&dump, "processes", "subsystem_process", "pid").len(), subsystem, "{build}");
         let after = question("processes").unwrap().ask(&dump, Wanted::Screen).unwrap();
-        let remark = format!("none of {all} processes has the SystemProcess bit, while {subsystem} have SubsystemProcess");
+        let remark =
+            format!("none of {all} processes has the SystemProcess bit, while {subsystem} have SubsystemProcess");
         assert!(after.remarks.contains(&remark), "{build}: {:?}", after.remarks);
         for width in [60, 80, 120] {
             let text = shown(&after, width);
@@ -322,15 +340,20 @@ fn processes_with_one_id_are_all_shown_and_kept_apart() {
 fn a_loop_of_parents_ends() {
     let mut machine = kit::typical(19041, 4, 33);
     let time = ntlens_testkit::RUNNING_AT;
-    let pids: Vec<u64> = (0..40).map(|n| machine.process(ProcessSpec::named(format!("loop{n}")).created(time))).collect();
+    let pids: Vec<u64> =
+        (0..40).map(|n| machine.process(ProcessSpec::named(format!("loop{n}")).created(time))).collect();
     for (index, pid) in pids.iter().enumerate() {
         let parent = pids[(index + 1) % pids.len()];
         *machine.spec(*pid) = ProcessSpec::named(format!("loop{index}")).pid(*pid).created(time).parent(parent);
     }
     let dump = open("loop", &machine.build());
     let tree = tree(&dump, "name ~ loop*");
-    let found: Vec<(u64, u64)> =
-        tree.rows.iter().zip(&tree.outline.as_ref().unwrap().branches).map(|(row, b)| (number(&row[0]), b.depth)).collect();
+    let found: Vec<(u64, u64)> = tree
+        .rows
+        .iter()
+        .zip(&tree.outline.as_ref().unwrap().branches)
+        .map(|(row, b)| (number(&row[0]), b.depth))
+        .collect();
     assert_eq!(found.len(), pids.len());
     assert_eq!(found[0], (pids[0], 0), "the first that is met is on top");
     assert!(found.iter().zip(0..).all(|((_, depth), place)| *depth == place), "{found:?}");
@@ -348,7 +371,8 @@ fn only_what_is_asked_for_is_told() {
     let image = kit::typical(19041, 4, 33).build();
     let dump = open("columns", &image);
     let processes = question("processes").unwrap();
-    let selection = processes.selection(Wanted::Screen).columns("name,pid").unwrap().sort("-name,pid").unwrap().limit(5);
+    let selection =
+        processes.selection(Wanted::Screen).columns("name,pid").unwrap().sort("-name,pid").unwrap().limit(5);
     let answer = processes.ask_selected(&dump, &Arguments::default(), &selection, &OneByOne).unwrap();
     assert_eq!(answer.columns.iter().map(|column| column.name).collect::<Vec<_>>(), ["name", "pid"]);
     let found: Vec<(String, u64)> = answer.rows.iter().map(|row| (text(&row[0]), number(&row[1]))).collect();

@@ -143,11 +143,9 @@ pub(crate) fn selection() -> Vec<Arg> {
             .value_name("FILTER")
             .help("Only rows that fit, such as 'protection != None and not critical'")
             .long_help(FILTERS),
-        Arg::new("columns")
-            .long("columns")
-            .value_name("NAMES")
-            .allow_hyphen_values(true)
-            .help("Only these columns, in this order, with commas between them; all; +NAME adds to those of the screen"),
+        Arg::new("columns").long("columns").value_name("NAMES").allow_hyphen_values(true).help(
+            "Only these columns, in this order, with commas between them; all; +NAME adds to those of the screen",
+        ),
         Arg::new("sort")
             .long("sort")
             .value_name("NAMES")

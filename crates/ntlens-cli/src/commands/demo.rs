@@ -13,8 +13,8 @@ const MAX_SAMPLE: usize = 64 << 20;
 
 pub(super) const DEMO: Other = Other {
     spec: || {
-        let command = Command::new("demo")
-            .about("The process protection table of a small sample dump that is part of ntlens");
+        let command =
+            Command::new("demo").about("The process protection table of a small sample dump that is part of ntlens");
         options::with_parameters(command, PROCESSES.parameters).args(options::selection()).args(options::output())
     },
     run: |matches| {

@@ -29,8 +29,16 @@ pub(crate) struct Other {
 }
 
 /// All of them.
-const OTHERS: &[Other] =
-    &[process::PROCESS, demo::DEMO, read::READ, translate::TRANSLATE, dt::DT, symbols::SYMBOLS, schema::SCHEMA, completions::COMPLETIONS];
+const OTHERS: &[Other] = &[
+    process::PROCESS,
+    demo::DEMO,
+    read::READ,
+    translate::TRANSLATE,
+    dt::DT,
+    symbols::SYMBOLS,
+    schema::SCHEMA,
+    completions::COMPLETIONS,
+];
 
 /// The whole command line.
 pub(crate) fn cli() -> Command {

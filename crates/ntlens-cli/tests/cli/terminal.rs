@@ -10,11 +10,11 @@ fn small() -> String {
     let services = ProcessSpec::named("services.exe").parent(9996).protection(0x61).signature(0x3e, 0xe).critical();
     let services = machine.process(services);
     machine.process(ProcessSpec::named("MsMpEng.exe").parent(services).protection(0x31).signature(0x37, 7));
-    let shell = ProcessSpec::named("explorer.exe").parent(9992).session(1).token(TokenSpec::user(1001, 1));
+    let shell = ProcessSpec::named("explorer.exe").parent(9992).session(1).token(TokenSpec::user(1001, 0x2000));
     let shell = machine.process(shell);
-    let child = ProcessSpec::named("\u{1b}[31mred.exe").parent(shell).session(1).token(TokenSpec::user(1001, 1));
+    let child = ProcessSpec::named("\u{1b}[31mred.exe").parent(shell).session(1).token(TokenSpec::user(1001, 0x2000));
     let child = machine.process(child.command_line("red.exe --long \"C:\\Program Files\\Some\\Where\\file.txt\""));
-    machine.process(ProcessSpec::named("grandchild.exe").parent(child).session(1).token(TokenSpec::user(1001, 1)));
+    machine.process(ProcessSpec::named("grandchild.exe").parent(child).session(1).token(TokenSpec::user(1001, 0x2000)));
     // Its id is that of a process that is younger than the one that names it.
     machine.process(ProcessSpec::named("late.exe").pid(9000).created(ntlens_testkit::RUNNING_AT));
     machine.process(ProcessSpec::named("early.exe").pid(8000).parent(9000));
@@ -116,7 +116,8 @@ fn hostile_names_break_no_line() {
     let path = sample().path.as_str();
     let rows = document(&["processes", path])["row_count"].as_u64().unwrap();
     for width in ["40", "60", "80", "200"] {
-        for arguments in [&["processes", path, "--width", width][..], &["processes", path, "--width", width, "--tree"]] {
+        for arguments in [&["processes", path, "--width", width][..], &["processes", path, "--width", width, "--tree"]]
+        {
             let text = answer(arguments);
             assert_eq!(text.lines().count() as u64, rows + 1, "{text}");
             assert!(!text.contains(['\x1b', '\u{202e}']), "{text}");

@@ -31,7 +31,8 @@ impl FromStr for FileTime {
     fn from_str(text: &str) -> Result<Self, ()> {
         let (date, time) = text.split_once(['T', 't', ' ']).unwrap_or((text, "00:00"));
         let mut date = date.splitn(3, '-').map(digits);
-        let (Some(year), Some(month), Some(day), None) = (next(&mut date)?, next(&mut date)?, next(&mut date)?, date.next())
+        let (Some(year), Some(month), Some(day), None) =
+            (next(&mut date)?, next(&mut date)?, next(&mut date)?, date.next())
         else {
             return Err(());
         };
@@ -132,9 +133,25 @@ mod tests {
             assert_eq!(read(text), Ok(expected), "{text}");
         }
         for wrong in [
-            "", "2024", "2024-03", "1600-12-31", "2023-02-29", "2024-13-01", "2024-00-01", "2024-01-00", "2024-01-01T",
-            "2024-01-01T24:00", "2024-01-01T00:60", "2024-01-01T00:00:60", "2024-01-01T1", "2024-1-1T0:0:0.12345678",
-            "60056-05-28T05:36:10.9551616Z", "+2024-01-01", "9999999-01-01", "99999999-01-01", "2024-01-01-01",
+            "",
+            "2024",
+            "2024-03",
+            "1600-12-31",
+            "2023-02-29",
+            "2024-13-01",
+            "2024-00-01",
+            "2024-01-00",
+            "2024-01-01T",
+            "2024-01-01T24:00",
+            "2024-01-01T00:60",
+            "2024-01-01T00:00:60",
+            "2024-01-01T1",
+            "2024-1-1T0:0:0.12345678",
+            "60056-05-28T05:36:10.9551616Z",
+            "+2024-01-01",
+            "9999999-01-01",
+            "99999999-01-01",
+            "2024-01-01-01",
         ] {
             assert_eq!(read(wrong), Err(()), "{wrong}");
         }

@@ -37,7 +37,9 @@ pub const GROUPS: Asked<GroupRow> = Asked {
             column("name", Kind::Text, "its name, if it is a well-known one", |g| {
                 g.entry.sid.map(|_| g.name.clone()).into()
             }),
-            column("attributes", Kind::List, "how the token uses it", |g| g.entry.attributes.map(attribute_names).into()),
+            column("attributes", Kind::List, "how the token uses it", |g| {
+                g.entry.attributes.map(attribute_names).into()
+            }),
             column("attributes_raw", Kind::Uint, "the same as a number", |g| g.entry.attributes.into()),
         ],
         screen: &[

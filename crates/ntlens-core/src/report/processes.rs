@@ -124,9 +124,12 @@ const COLUMNS: &[Column<ProcessRow>] = &[
     column("eprocess", Kind::Address, "address of the EPROCESS", |p| p.eprocess().into()),
     column("pid", Kind::Uint, "process id", |p| p.pid().into()),
     column("ppid", Kind::Uint, "process id of the parent, which may be gone", |p| p.ppid().into()),
-    column("parent", Kind::Address, "EPROCESS of the process with the id ppid that is not younger; null if there is none", |p| {
-        p.parent.into()
-    }),
+    column(
+        "parent",
+        Kind::Address,
+        "EPROCESS of the process with the id ppid that is not younger; null if there is none",
+        |p| p.parent.into(),
+    ),
     column("orphan", Kind::Bool, "ppid is of a process that is gone, whoever has the id now", |p| p.orphan.into()),
     column("depth", Kind::Uint, "how many processes are above it, from parent to parent", |p| p.depth.into()),
     column("name", Kind::Text, "ImageFileName as stored, at most 15 bytes", |p| p.name().into()),
@@ -236,7 +239,9 @@ fn remarks(processes: &[ProcessRow]) -> Vec<String> {
     let known = processes.iter().any(|process| process.system_process().is_ok());
     if known && system == 0 && subsystem > 0 {
         let all = processes.len();
-        remarks.push(format!("none of {all} processes has the SystemProcess bit, while {subsystem} have SubsystemProcess"));
+        remarks.push(format!(
+            "none of {all} processes has the SystemProcess bit, while {subsystem} have SubsystemProcess"
+        ));
     }
     remarks
 }

@@ -78,7 +78,7 @@ impl Names<'_> {
         let alike = || {
             let all = self.headings.iter().map(|heading| (distance(&name, heading.name), heading.name));
             let (distance, nearest) = all.min_by_key(|(distance, _)| *distance)?;
-            (distance <= MAX_DISTANCE.min(name.len() / 2)).then_some(nearest)
+            (distance <= MAX_DISTANCE.min(name.len() * 2 / 3)).then_some(nearest)
         };
         heading.map(|shown| shown.column).or_else(begins).or_else(alike)
     }
@@ -123,12 +123,7 @@ pub struct Selection {
 
 impl Selection {
     /// All rows of a table, with these columns.
-    pub(super) fn new(
-        table: &'static str,
-        headings: Vec<Heading>,
-        offered: &'static [Screen],
-        wanted: Wanted,
-    ) -> Self {
+    pub(super) fn new(table: &'static str, headings: Vec<Heading>, offered: &'static [Screen], wanted: Wanted) -> Self {
         let is_shown = |shown: &&Screen| wanted != Wanted::Screen || !shown.is_wide();
         let screen: Vec<Screen> = offered.iter().filter(is_shown).copied().collect();
         let on_screen = |heading: &&Heading| screen.iter().any(|shown| shown.column == heading.name);
@@ -270,8 +265,7 @@ impl Selection {
             let orphan = |row| cell(row, outline::ORPHAN).and_then(Cell::value) == Some(&Value::Bool(true));
             let with_context = outline::with_those_above(rows.len(), &chosen, number);
             chosen = with_context.iter().map(|(row, _)| *row).collect();
-            let branch =
-                |(row, context): (usize, bool)| Branch { depth: number(row), orphan: orphan(row), context };
+            let branch = |(row, context): (usize, bool)| Branch { depth: number(row), orphan: orphan(row), context };
             Outline { column: outline::LABEL, branches: with_context.into_iter().map(branch).collect() }
         });
         let wanted: Vec<&Column<R>> = self.columns.iter().filter_map(of).collect();
@@ -293,7 +287,8 @@ impl Selection {
         let Some(filter) = &self.filter else { return Vec::new() };
         let mut counts: BTreeMap<(&str, &str), (Incomplete, u64)> = BTreeMap::new();
         for row in cells.iter().filter(|row| !row.is_empty() && self.fits(row).is_none()) {
-            let missing = filter.columns().iter().zip(row).find_map(|(column, cell)| Some((column.name, cell.absent()?)));
+            let missing =
+                filter.columns().iter().zip(row).find_map(|(column, cell)| Some((column.name, cell.absent()?)));
             let Some((column, why)) = missing else { continue };
             let what = "rows of which the filter cannot tell whether they fit";
             let new = || (Incomplete::new(what, format_args!("column {column}"), why), 0);

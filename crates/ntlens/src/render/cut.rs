@@ -111,7 +111,8 @@ fn units(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     core::iter::from_fn(move || {
         let first = rest.chars().next()?;
-        let escaped = rest.starts_with("\\u{").then(|| rest.find('}')).flatten().filter(|end| *end <= "\\u{10ffff".len());
+        let escaped =
+            rest.starts_with("\\u{").then(|| rest.find('}')).flatten().filter(|end| *end <= "\\u{10ffff".len());
         let (unit, after) = rest.split_at_checked(escaped.map_or(first.len_utf8(), |end| end + 1))?;
         rest = after;
         Some(unit)
@@ -152,7 +153,10 @@ mod tests {
     #[test]
     fn what_tells_most_stays() {
         assert_eq!(cut_text("PPL-Antimalware", 12), "PPL-Antimal…");
-        assert_eq!(cut_text("\\Device\\HarddiskVolume3\\Windows\\System32\\svchost.exe", 24), "\\Device…em32\\svchost.exe");
+        assert_eq!(
+            cut_text("\\Device\\HarddiskVolume3\\Windows\\System32\\svchost.exe", 24),
+            "\\Device…em32\\svchost.exe"
+        );
         assert_eq!(cut_text("S-1-5-21-1111111111-2222222222-3333333333-1001", 16), "S-1-5…33333-1001");
         assert_eq!(cut_text("日本語の名前", 7), "日本語…");
         assert_eq!(cut_text("日本語の名前", 6), "日本…", "half a character is none");

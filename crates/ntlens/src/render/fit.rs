@@ -52,7 +52,8 @@ pub(super) fn fit(columns: &[Measure], width: Option<usize>) -> Vec<(usize, usiz
     };
     // The longest texts give way first.
     while taken(&widths) > width {
-        let can = widths.iter_mut().filter(|(index, width)| columns.get(*index).is_some_and(|column| *width > floor(column)));
+        let can =
+            widths.iter_mut().filter(|(index, width)| columns.get(*index).is_some_and(|column| *width > floor(column)));
         let Some((_, longest)) = can.max_by_key(|(_, width)| *width) else { break };
         *longest -= 1;
     }

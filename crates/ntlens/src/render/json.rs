@@ -2,8 +2,8 @@
 
 use super::{address, reasons, seconds};
 use crate::error::Error;
-use ntlens_core::{Incomplete, OpenDump};
 use ntlens_core::report::{Cell, Table, Value};
+use ntlens_core::{Incomplete, OpenDump};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 use std::io::Write;

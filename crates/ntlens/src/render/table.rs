@@ -49,7 +49,8 @@ pub(super) fn write(out: &mut dyn Write, answer: &Table, terminal: Terminal) -> 
         line(out, paint, cells, context.then_some(style::CONTEXT))?;
     }
     let is_shown = |place: usize| widths.iter().any(|(other, _)| *other == place);
-    let usual = |(place, (.., screen)): (usize, &Shown<'_>)| (!is_shown(place) && !screen.is_wide()).then_some(screen.heading);
+    let usual =
+        |(place, (.., screen)): (usize, &Shown<'_>)| (!is_shown(place) && !screen.is_wide()).then_some(screen.heading);
     Ok(offered.iter().enumerate().filter_map(usual).collect())
 }
 
@@ -59,7 +60,9 @@ fn label<'a>(answer: &Table, column: &Heading, branch: Option<&'a Branch>) -> Op
 }
 
 /// Rows that are deeper have their depth as a number.
-const MAX_INDENT: u64 = 16;
+const MAX_INDENT: u64 = 8;
+/// Widths at which indented names can be read, and under which they say nothing.
+const INDENTED: (usize, usize) = (40, 24);
 
 /// The text of a cell at the place of its row: orphans have a question mark, rows that are there for others brackets.
 fn indented(cell: &Cell, branch: &Branch) -> String {
@@ -81,7 +84,9 @@ fn measure(answer: &Table, (index, column, screen): &Shown<'_>) -> Measure {
         silent &= matches!(text.as_str(), "" | "-");
         natural = natural.max(width(&text));
     }
-    let (comfortable, least) = bounds(column.kind).unwrap_or((natural, natural));
+    let is_label = answer.outline.as_ref().is_some_and(|outline| outline.column == column.name);
+    let bounds = if is_label { Some(INDENTED) } else { bounds(column.kind) };
+    let (comfortable, least) = bounds.unwrap_or((natural, natural));
     let bound = |bound: usize| bound.max(heading).min(natural);
     Measure { rank: screen.rank, natural, comfortable: bound(comfortable), least: bound(least), silent }
 }
@@ -206,7 +211,8 @@ mod tests {
     #[test]
     fn widths_are_those_of_the_terminal() {
         let columns = [("a", screen("Name", "a")), ("b", screen("Next", "b"))];
-        let rows = ["plain", "日本.exe", "e\u{301}te\u{301}", "\x1b[31m\u{202e}"].map(|name| vec![cell(name), cell("x")]);
+        let rows =
+            ["plain", "日本.exe", "e\u{301}te\u{301}", "\x1b[31m\u{202e}"].map(|name| vec![cell(name), cell("x")]);
         let (text, _) = shown(&table(&columns, rows.to_vec()), None);
         let places: Vec<usize> = text.lines().map(|line| width(line.rsplit_once(' ').unwrap().0)).collect();
         assert_eq!(places, [places[0]; 5], "{text}");
@@ -230,7 +236,8 @@ mod tests {
         write(&mut out, &answer, Terminal { width: Some(80), color: true }).unwrap();
         let colored = String::from_utf8(out).unwrap();
         assert!(colored.contains('\x1b'), "{colored}");
-        let plain = ["\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"].iter().fold(colored, |text, code| text.replace(code, ""));
+        let plain =
+            ["\x1b[1m", "\x1b[2m", "\x1b[32m", "\x1b[0m"].iter().fold(colored, |text, code| text.replace(code, ""));
         assert_eq!(plain, shown(&answer, Some(80)).0);
     }
 }

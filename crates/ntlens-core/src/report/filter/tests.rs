@@ -84,7 +84,8 @@ fn rows_that_fit() {
 #[test]
 fn what_is_not_there_is_not_zero() {
     let null = |text: &str| test(text, &[]);
-    for text in ["pid = 0", "pid < 1", "pid >= 0", "critical", "critical = no", "name = ''", "name ~ *", "sources ~ *"] {
+    for text in ["pid = 0", "pid < 1", "pid >= 0", "critical", "critical = no", "name = ''", "name ~ *", "sources ~ *"]
+    {
         assert_eq!(null(text), Some(false), "{text}");
     }
     for text in ["pid != 0", "critical != yes", "name != x", "name !~ *", "pid is null", "not critical"] {
@@ -139,7 +140,9 @@ fn errors_say_where_and_what() {
         ("absent(pid", 11, &["`)`"]),
         ("ä = 1", 1, &["no column"]),
     ] {
-        let SelectionError::Filter { position: found, message, .. } = parse(text).unwrap_err() else { panic!("{text}") };
+        let SelectionError::Filter { position: found, message, .. } = parse(text).unwrap_err() else {
+            panic!("{text}")
+        };
         assert_eq!(found, position, "{text}: {message}");
         for part in parts {
             assert!(message.contains(part), "{text}: {message} lacks {part}");
@@ -174,10 +177,7 @@ fn one_test() -> impl Strategy<Value = Expression> {
         let kind = HEADINGS[column].kind;
         let texts = matches!(kind, Kind::Text | Kind::List);
         let several = matches!(kind, Kind::List | Kind::Addresses);
-        let mut kinds = vec![
-            Just(What::Absent).boxed(),
-            any::<bool>().prop_map(|is| What::Null { is }).boxed(),
-        ];
+        let mut kinds = vec![Just(What::Absent).boxed(), any::<bool>().prop_map(|is| What::Null { is }).boxed()];
         if kind == Kind::Bool {
             kinds.push(Just(What::Yes).boxed());
         }

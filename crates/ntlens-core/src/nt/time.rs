@@ -69,7 +69,7 @@ fn days_since_1601(year: u64, month: u64, day: u64) -> Option<u64> {
     let (cycle, rest) = (years / 400, years % 400);
     let leap_days = rest / 4 - rest / 100;
     let mut days = cycle * 146_097 + rest * 365 + leap_days;
-    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let february = if is_leap { 29 } else { 28 };
     let lengths = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let month = usize::try_from(month.checked_sub(1)?).ok()?;

@@ -251,12 +251,11 @@ fn value(kind: Kind, text: &str) -> Option<Literal> {
 /// A number, hexadecimal with `0x` in front; `` ` `` and `_` may part its digits.
 fn number(text: &str) -> Option<u64> {
     let plain: String = text.chars().filter(|char| !matches!(char, '`' | '_')).collect();
-    match plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X")) {
-        Some(digits) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => u64::from_str_radix(digits, 16).ok(),
-        Some(_) => None,
-        None if plain.bytes().all(|digit| digit.is_ascii_digit()) => plain.parse().ok(),
-        None => None,
-    }
+    let hex = plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X"));
+    let (digits, radix) = hex.map_or((plain.as_str(), 10), |digits| (digits, 16));
+    // The standard library would take a sign.
+    let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if plain { u64::from_str_radix(digits, radix).ok() } else { None }
 }
 
 /// A number with a point, in units of its last decimal.

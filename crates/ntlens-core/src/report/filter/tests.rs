@@ -159,6 +159,7 @@ fn depth_is_bounded() {
     for text in [nested(MAX_DEPTH), nested(100_000), "not ".repeat(100_000) + "critical"] {
         assert!(parse(&text).unwrap_err().to_string().contains("inside one another"));
     }
+    let long = "pid = 1 or ".repeat(2_000) + "pid = 1";
     assert!(parse(&long).unwrap().test(&[2_u64.into()]) == Some(false));
 }
 

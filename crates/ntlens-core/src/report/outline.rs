@@ -1,6 +1,6 @@
 //! Rows that hang below one another, as a terminal shows them.
 //!
-//! A table whose rows do so has the columns [`DEPTH`] and [`ORPHAN`], and brings its rows into an order in which each stands
+//! A table whose rows do so has the columns `depth` and `orphan`, and brings its rows into an order in which each stands
 //! behind the one that it hangs below.
 
 use alloc::vec::Vec;

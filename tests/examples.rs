@@ -18,6 +18,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("info", info),
     ("processes", processes),
     ("protected", protected),
+    ("filter", filter),
+    ("tree", tree),
     ("tokens", tokens),
     ("hidden", hidden),
     ("jobs", jobs),
@@ -176,6 +178,42 @@ fn protected(text: &str, sample: &Sample) {
         .collect();
     assert!(expected.len() > 5, "a machine with protected processes");
     assert_eq!(words(text), expected);
+}
+
+fn filter(text: &str, sample: &Sample) {
+    let mut expected: Vec<&Process> = sample.processes();
+    expected.retain(|process| {
+        let protection = process.protection.unwrap();
+        let light = protection.kind == "ProtectedLight" && !process.critical;
+        light || process.image_name == "System"
+    });
+    expected.sort_by_key(|process| std::cmp::Reverse(process.pid));
+    let line = |process: &&Process| {
+        let protection = process.protection.unwrap();
+        let prefix = if protection.kind == "Protected" { "PP" } else { "PPL" };
+        format!("{} {} {prefix}-{}", process.pid, process.image_name, protection.signer)
+    };
+    assert!(expected.len() > 1, "a machine with protected processes that are not critical");
+    assert_eq!(words(text), expected.iter().map(line).collect::<Vec<_>>());
+}
+
+fn tree(text: &str, sample: &Sample) {
+    let processes = sample.processes();
+    let parent = |child: &Process| {
+        let parent = processes.iter().find(|parent| parent.pid == child.ppid)?;
+        (parent.create_time <= child.create_time).then_some(*parent)
+    };
+    assert_eq!(text.lines().count(), processes.len());
+    let mut above: Vec<u64> = Vec::new();
+    for line in text.lines() {
+        let depth = (line.len() - line.trim_start().len()) / 2;
+        let pid = line.trim_start().split(' ').next().unwrap().parse().unwrap();
+        let process = sample.truth.process(pid).unwrap();
+        above.truncate(depth);
+        assert_eq!(above.last().copied(), parent(process).map(|parent| parent.pid), "{line}");
+        assert_eq!(line.ends_with(" (its parent is gone)"), depth == 0 && process.ppid != 0, "{line}");
+        above.push(pid);
+    }
 }
 
 fn hidden(text: &str, sample: &Sample) {

@@ -35,6 +35,7 @@ pub mod layout;
 pub mod memory;
 pub mod nt;
 pub mod opened;
+pub mod pattern;
 pub mod report;
 pub mod source;
 pub mod text;

@@ -124,7 +124,7 @@ fn schema() -> &'static Json {
 /// The columns of a table in their order.
 pub(crate) fn columns(table: &str) -> Vec<(String, Kind)> {
     let properties = schema()["$defs"][table]["properties"].as_object().unwrap_or_else(|| panic!("no table {table}"));
-    let columns = properties.iter().filter(|(name, _)| *name != "absent");
+    let columns = properties.iter().filter(|(name, _)| !["absent", "sections"].contains(&name.as_str()));
     columns.map(|(name, property)| (name.clone(), Kind::of(property))).collect()
 }
 

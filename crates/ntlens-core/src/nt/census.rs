@@ -35,8 +35,10 @@ pub enum Of {
     ActiveList,
     /// Every one that any source knows.
     All,
-    /// The one with this id.
+    /// Those with this id.
     Process(u64),
+    /// The one with this `EPROCESS`.
+    Eprocess(VirtAddr),
 }
 
 impl Of {
@@ -47,6 +49,7 @@ impl Of {
             Self::ActiveList => process.sources().intersects(Sources::ACTIVE_LIST | Sources::CRASH_CONTEXT),
             Self::All => true,
             Self::Process(pid) => process.pid() == Ok(pid),
+            Self::Eprocess(at) => process.eprocess() == at,
         }
     }
 }

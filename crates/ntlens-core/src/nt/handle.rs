@@ -29,6 +29,18 @@ pub struct Holder {
     pub session_id: Result<u32, Absent>,
 }
 
+impl Holder {
+    /// What is told of a process that holds something.
+    pub fn of(process: &Process) -> Self {
+        Self {
+            eprocess: process.eprocess(),
+            pid: process.pid(),
+            name: process.name(),
+            session_id: process.session_id(),
+        }
+    }
+}
+
 /// What a handle leads to.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -133,12 +145,7 @@ impl Reader<'_> {
                 return 0;
             }
         };
-        let holder = Arc::new(Holder {
-            eprocess: process.eprocess(),
-            pid: process.pid(),
-            name: process.name(),
-            session_id: process.session_id(),
-        });
+        let holder = Arc::new(Holder::of(process));
         let count = entries.len();
         for (index, entry) in entries.into_iter().enumerate() {
             if found.handles.len() >= MAX_HANDLES || self.text >= MAX_TEXT {

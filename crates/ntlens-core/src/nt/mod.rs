@@ -14,6 +14,7 @@ pub mod descriptor;
 pub mod descriptor_table;
 pub mod directory;
 pub mod etw;
+pub mod family;
 pub mod fields;
 mod fit;
 mod group;

@@ -1,7 +1,8 @@
 //! `dlls`: the images that the loaders of processes know.
 
+use super::subject::{self, PID};
 use super::value::Code;
-use super::{Asked, Cell, Column, Kind, TableDef, inside, scope, screen};
+use super::{Asked, Cell, Column, Kind, TableDef, inside, screen};
 use crate::absent::Absent;
 use crate::nt::loader::LoadedImage;
 use crate::nt::process::Process;
@@ -46,13 +47,10 @@ pub const DLLS: Asked<DllRow> = Asked {
         ],
         record: false,
     },
-    parameters: &[
-        scope::pid("Only the images of this process, whichever source it was found by"),
-        scope::all("Also the images of processes that are not in the active list"),
-    ],
+    parameters: &[PID, subject::all("Also the images of processes that are not in the active list")],
     rows: |dump, arguments| {
         let mut rows = Vec::new();
-        let incomplete = inside::each(dump, scope::of(arguments), &mut rows, |process, inside, rows| {
+        let incomplete = inside::each(dump, arguments, &mut rows, |process, inside, rows| {
             rows.extend(inside.loader.images.into_iter().map(|image| {
                 let in_vads = image.base().and_then(|base| inside.areas.image_at(base));
                 DllRow { process: process.clone(), image, in_vads }

@@ -1,8 +1,11 @@
 //! `handles`: what processes hold, with which rights.
 
+use super::subject::{self, PID};
 use super::value::Code;
-use super::{Asked, Cell, Column, Kind, TableDef, scope, screen};
-use crate::nt::handle::Handle;
+use super::{Arguments, Asked, Cell, Column, Kind, Parameter, TableDef, screen};
+use crate::error::Error;
+use crate::nt::handle::{Handle, Handles};
+use crate::opened::OpenDump;
 use alloc::vec::Vec;
 
 /// The table.
@@ -22,28 +25,34 @@ pub const HANDLES: Asked<Handle> = Asked {
             column("attributes", Kind::List, "inherit, protect (from close), audit", attributes),
         ],
         screen: &[
-            screen("PID", "pid"),
-            screen("Process", "process"),
-            screen("Handle", "handle"),
-            screen("Type", "type"),
-            screen("Access", "granted_access"),
+            screen("PID", "pid").key(),
+            screen("Process", "process").key(),
+            screen("Handle", "handle").key(),
+            screen("Type", "type").key(),
+            screen("Access", "granted_access").main(),
             screen("Attributes", "attributes"),
-            screen("Name", "name"),
+            screen("Name", "name").key(),
+            screen("Rights", "access").wide(),
+            screen("Object", "object").wide(),
         ],
         record: false,
     },
-    parameters: &[
-        scope::pid("Only the handles of this process, whichever source it was found by"),
-        scope::all("Also the handles of processes that are not in the active list"),
-    ],
+    parameters: WHOSE,
     rows: |dump, arguments| {
-        let of = scope::of(arguments);
-        scope::known(of, &dump.processes()?.processes)?;
-        let found = dump.handles(of)?;
+        let found = of(dump, arguments)?;
         Ok((found.handles, found.incomplete))
     },
     remarks: |_| Vec::new(),
 };
+
+/// Whose handles are meant.
+pub(super) const WHOSE: &[Parameter] =
+    &[PID, subject::all("Also the handles of processes that are not in the active list")];
+
+/// The handles that the arguments mean.
+pub(super) fn of(dump: &OpenDump, arguments: &Arguments) -> Result<Handles, Error> {
+    dump.handles(subject::of(arguments, &dump.processes()?.processes)?)
+}
 
 /// Short for a column.
 const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Handle) -> Cell) -> Column<Handle> {

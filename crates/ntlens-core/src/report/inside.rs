@@ -1,11 +1,11 @@
 //! What is inside one process, by the two who know: the kernel's tree of areas and the loaders' lists.
 
-use super::scope;
+use super::{Arguments, subject};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
-use crate::nt::census::Of;
+
 use crate::nt::loader::{self, LoadedImages};
 use crate::nt::process::Process;
 use crate::nt::vad::{self, AreaKind, Areas};
@@ -61,13 +61,13 @@ impl Bases {
 /// Looks into each process that is meant, and makes its rows.
 pub(super) fn each<R>(
     dump: &OpenDump,
-    of: Of,
+    arguments: &Arguments,
     rows: &mut Vec<R>,
     mut make: impl FnMut(&Arc<Process>, Inside, &mut Vec<R>),
 ) -> Result<Vec<Incomplete>, Error> {
     let kernel = dump.kernel()?;
     let found = kernel.processes();
-    scope::known(of, &found.processes)?;
+    let of = subject::of(arguments, &found.processes)?;
     let mut incomplete = found.incomplete;
     let mut left = 0;
     for process in found.processes.into_iter().filter(|process| of.includes(process)) {

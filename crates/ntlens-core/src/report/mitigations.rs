@@ -1,6 +1,7 @@
 //! `mitigations`: what makes a fault in a process harder to use, by policy, and how a process differs from its siblings.
 
-use super::{Asked, Cell, Column, Kind, TableDef, scope, screen};
+use super::subject::{self, PID};
+use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
 use crate::nt::mitigation::{Compared, Comparison, Decoder, Mitigations, Policy, compare};
 use crate::nt::process::Process;
@@ -47,15 +48,11 @@ pub const MITIGATIONS: Asked<MitigationRow> = Asked {
         ],
         record: false,
     },
-    parameters: &[
-        scope::pid("Only this process, whichever source it was found by; it is compared with all its siblings"),
-        scope::all("Also processes that are not in the active list"),
-    ],
+    parameters: &[PID, subject::all("Also processes that are not in the active list")],
     rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let found = kernel.processes();
-        let of = scope::of(arguments);
-        scope::known(of, &found.processes)?;
+        let of = subject::of(arguments, &found.processes)?;
         let decoder = Decoder::new(kernel);
         let mut tokens = Tokens::default();
         let mut decode = |process: &Process| {

@@ -23,9 +23,9 @@ pub const OBJECTS: Asked<NamedObject> = Asked {
             column("link_target", Kind::Text, "what a symbolic link stands for", |o| o.link_target.clone().into()),
         ],
         screen: &[
-            screen("Path", "path"),
-            screen("Type", "type"),
-            screen("Session", "session_id"),
+            screen("Path", "path").key(),
+            screen("Type", "type").key(),
+            screen("Session", "session_id").key(),
             screen("Silo", "silo"),
             screen("Handles", "handle_count"),
             screen("Target", "link_target"),

@@ -3,9 +3,10 @@
 use super::jobs::kind_name;
 use super::tokens::sid_names;
 use super::value::Code;
-use super::{Asked, Cell, Column, Kind, TableDef, screen};
+use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
+use crate::nt::family::Family;
 use crate::nt::job::{Job, Jobs};
 use crate::nt::object_name::Name;
 use crate::nt::privilege;
@@ -30,6 +31,7 @@ pub struct ProcessRow {
     job_chain: Result<Vec<u64>, Absent>,
     silo: Result<Option<Silo>, Absent>,
     server_silo: Result<Option<VirtAddr>, Absent>,
+    descent: Descent,
 }
 
 /// The innermost silo that a process is in.
@@ -38,6 +40,14 @@ struct Silo {
     job: VirtAddr,
     kind: Result<Option<SiloKind>, Absent>,
     id: Result<u32, Absent>,
+}
+
+/// Who started a process.
+#[derive(Debug)]
+struct Descent {
+    parent: Result<Option<VirtAddr>, Absent>,
+    orphan: Result<bool, Absent>,
+    depth: u64,
 }
 
 impl Deref for ProcessRow {
@@ -55,6 +65,7 @@ impl ProcessRow {
         user_name: Option<String>,
         jobs: &Jobs,
         names: &BTreeMap<VirtAddr, Name>,
+        descent: Descent,
     ) -> Self {
         let name = |job: Option<VirtAddr>| job.map_or(Ok(None), |job| names.get(&job).cloned().unwrap_or(Ok(None)));
         let chain = jobs.chain_of(&process);
@@ -64,6 +75,7 @@ impl ProcessRow {
             job_chain: chain.map(|chain| chain.jobs.iter().map(|job| job.address().0).collect()),
             silo: jobs.silo_of(&process).map(|found| found.map(silo)),
             server_silo: jobs.server_silo_of(&process),
+            descent,
             process,
             token,
             user_name,
@@ -82,6 +94,9 @@ impl ProcessRow {
     }
 }
 
+/// The parameter that brings processes into the order of their descent.
+pub const TREE: &str = "tree";
+
 /// The table.
 pub const PROCESSES: Asked<ProcessRow> = Asked {
     table: TableDef {
@@ -89,26 +104,34 @@ pub const PROCESSES: Asked<ProcessRow> = Asked {
         about: "every process found by any source, and how it is protected",
         columns: COLUMNS,
         screen: &[
-            screen("PID", "pid"),
-            screen("PPID", "ppid"),
-            screen("Name", "name"),
-            screen("Session", "session_id"),
-            screen("Protection", "protection"),
+            screen("PID", "pid").key(),
+            screen("PPID", "ppid").key(),
+            screen("Name", "name").key(),
+            screen("Session", "session_id").main(),
+            screen("Protection", "protection").key(),
             screen("Signature", "signature_level_name"),
-            screen("Integrity", "integrity"),
-            screen("Sys", "system_process"),
-            screen("Sub", "subsystem_process"),
-            screen("Crit", "critical"),
+            screen("Integrity", "integrity").main(),
+            screen("Sys", "system_process").key(),
+            screen("Sub", "subsystem_process").key(),
+            screen("Crit", "critical").main(),
             screen("XSess", "cross_session_create"),
             screen("Job", "job"),
             screen("Silo", "silo_id"),
             screen("AppC", "app_container"),
             screen("Exit", "exit_time"),
+            screen("User", "user_name").wide(),
+            screen("Path", "image_path").wide(),
+            screen("Command line", "command_line").wide(),
         ],
         record: false,
     },
-    parameters: &[],
-    rows: |dump, _| {
+    parameters: &[Parameter {
+        name: TREE,
+        form: Form::Flag,
+        needed: false,
+        about: "Each process below the one that started it; with --where also those above the ones that fit",
+    }],
+    rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let mut found = kernel.processes();
         let mut tokens = Tokens::default();
@@ -119,10 +142,23 @@ pub const PROCESSES: Asked<ProcessRow> = Asked {
         let users: Vec<Option<Sid>> = tokens.iter().map(user).collect();
         let names = sid_names(&found.processes, &users.iter().flatten().copied().collect::<Vec<_>>());
         let job_names = found.jobs.names(kernel);
-        let rows = found.processes.into_iter().zip(tokens).zip(users);
-        let rows = rows.map(|((process, token), user)| {
-            let user_name = user.and_then(|user| names.name(&user));
-            ProcessRow::new(process, token, user_name, &found.jobs, &job_names)
+        let family = Family::of(&found.processes);
+        let of_list: Vec<usize> = (0..found.processes.len()).collect();
+        let order = if arguments.flag(TREE) { family.order() } else { &of_list };
+        let addresses: Vec<VirtAddr> = found.processes.iter().map(Process::eprocess).collect();
+        let mut processes: Vec<Option<Process>> = found.processes.into_iter().map(Some).collect();
+        let rows = order.iter().filter_map(|index| {
+            let process = processes.get_mut(*index)?.take()?;
+            let user_name = users.get(*index)?.and_then(|user| names.name(&user));
+            // A triage dump has one process, and tells of no other.
+            let parent = match family.parent(*index).and_then(|parent| addresses.get(parent)) {
+                None if kernel.triage().is_some() => Err(Absent::AddressNotInDump),
+                parent => process.ppid().map(|_| parent.copied()),
+            };
+            let orphan = parent.and_then(|parent| Ok(parent.is_none() && process.ppid()? != 0));
+            let descent = Descent { parent, orphan, depth: family.depth(*index) };
+            let token = tokens.get(*index)?.clone();
+            Some(ProcessRow::new(process, token, user_name, &found.jobs, &job_names, descent))
         });
         let rows = rows.collect();
         found.incomplete.extend(found.jobs.contradictions);
@@ -145,6 +181,16 @@ const COLUMNS: &[Column<ProcessRow>] = &[
     column("eprocess", Kind::Address, "address of the EPROCESS", |p| p.eprocess().into()),
     column("pid", Kind::Uint, "process id", |p| p.pid().into()),
     column("ppid", Kind::Uint, "process id of the parent, which may be gone", |p| p.ppid().into()),
+    column(
+        "parent",
+        Kind::Address,
+        "EPROCESS of the process with the id ppid that is not younger; null if there is none",
+        |p| p.descent.parent.into(),
+    ),
+    column("orphan", Kind::Bool, "ppid is of a process that is gone, whoever has the id now", |p| {
+        p.descent.orphan.into()
+    }),
+    column("depth", Kind::Uint, "how many processes are above it, from parent to parent", |p| p.descent.depth.into()),
     column("name", Kind::Text, "ImageFileName as stored, at most 15 bytes", |p| p.name().into()),
     column("image_path", Kind::Text, "SeAuditProcessCreationInfo as stored", |p| p.image_path().into()),
     column("command_line", Kind::Text, "command line, from the PEB", |p| p.command_line().into()),
@@ -270,7 +316,10 @@ fn remarks(processes: &[ProcessRow]) -> Vec<String> {
     let (system, subsystem) = (count(Process::system_process), count(Process::subsystem_process));
     let known = processes.iter().any(|process| process.system_process().is_ok());
     if known && system == 0 && subsystem > 0 {
-        remarks.push(format!("no process has the SystemProcess bit, while {subsystem} have SubsystemProcess"));
+        let all = processes.len();
+        remarks.push(format!(
+            "none of {all} processes has the SystemProcess bit, while {subsystem} have SubsystemProcess"
+        ));
     }
     remarks
 }

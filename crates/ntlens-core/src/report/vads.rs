@@ -1,7 +1,8 @@
 //! `vads`: the areas of user memory of processes.
 
+use super::subject::{self, PID};
 use super::value::Code;
-use super::{Asked, Cell, Column, Kind, TableDef, inside, scope, screen};
+use super::{Asked, Cell, Column, Kind, TableDef, inside, screen};
 use crate::absent::Absent;
 use crate::nt::object_name::Names;
 use crate::nt::page_protection::PageProtection;
@@ -52,15 +53,12 @@ pub const VADS: Asked<VadRow> = Asked {
         ],
         record: false,
     },
-    parameters: &[
-        scope::pid("Only the areas of this process, whichever source it was found by"),
-        scope::all("Also the areas of processes that are not in the active list"),
-    ],
+    parameters: &[PID, subject::all("Also the areas of processes that are not in the active list")],
     rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let mut rows = Vec::new();
         let mut files = Files { names: Names::new(kernel, &[]), snapshot: kernel, known: BTreeMap::new() };
-        let incomplete = inside::each(dump, scope::of(arguments), &mut rows, |process, inside, rows| {
+        let incomplete = inside::each(dump, arguments, &mut rows, |process, inside, rows| {
             let inside::Inside { areas, loader } = inside;
             let bases = inside::bases(&loader);
             rows.extend(areas.0.areas.into_iter().map(|area| VadRow {

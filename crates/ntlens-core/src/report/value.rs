@@ -5,6 +5,7 @@ use crate::address::{PhysAddr, VirtAddr};
 use crate::nt::time::FileTime;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// A value of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,33 @@ pub enum Kind {
     List,
     Addresses,
     Numbers,
+}
+
+impl Value {
+    /// The order of two values of one column; lists are ordered by their first difference.
+    pub fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(left), Self::Bool(right)) => left.cmp(right),
+            (
+                Self::Uint(left) | Self::Code(left) | Self::Address(left) | Self::Duration(left),
+                Self::Uint(right) | Self::Code(right) | Self::Address(right) | Self::Duration(right),
+            ) => left.cmp(right),
+            (Self::Time(left), Self::Time(right)) => left.cmp(right),
+            (Self::Confidence(left), Self::Confidence(right)) => left.cmp(right),
+            (Self::Text(left), Self::Text(right)) => left.cmp(right),
+            (Self::List(left), Self::List(right)) => left.cmp(right),
+            (Self::Addresses(left), Self::Addresses(right)) => left.cmp(right),
+            // A column holds values of one kind.
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+impl Kind {
+    /// Whether a cell holds several values.
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::List | Self::Numbers | Self::Addresses)
+    }
 }
 
 /// A span of time in units of 100 ns.

@@ -2,8 +2,8 @@
 
 use super::{address, reasons, seconds};
 use crate::error::Error;
-use ntlens_core::OpenDump;
 use ntlens_core::report::{Cell, Table, Value};
+use ntlens_core::{Incomplete, OpenDump};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 use std::io::Write;
@@ -12,20 +12,35 @@ use std::io::Write;
 pub(super) const SCHEMA: &str = "ntlens/1";
 
 pub(super) fn write(out: &mut dyn Write, dump: Option<&OpenDump>, answer: &Table) -> Result<(), Error> {
-    serde_json::to_writer_pretty(&mut *out, &Document { dump, answer }).map_err(std::io::Error::from)?;
+    document(out, dump, answer.name, &Rows(answer), answer.rows.len(), &answer.incomplete)
+}
+
+/// Writes a document with these rows.
+pub(super) fn document(
+    out: &mut dyn Write,
+    dump: Option<&OpenDump>,
+    table: &str,
+    rows: &impl Serialize,
+    row_count: usize,
+    incomplete: &[Incomplete],
+) -> Result<(), Error> {
+    let document = Document { dump, table, rows, row_count, incomplete };
+    serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
     writeln!(out)?;
     Ok(())
 }
 
-struct Document<'a> {
+struct Document<'a, R> {
     dump: Option<&'a OpenDump>,
-    answer: &'a Table,
+    table: &'a str,
+    rows: &'a R,
+    row_count: usize,
+    incomplete: &'a [Incomplete],
 }
 
-impl Serialize for Document<'_> {
+impl<R: Serialize> Serialize for Document<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let answer = self.answer;
-        let incomplete: Vec<Json> = answer
+        let incomplete: Vec<Json> = self
             .incomplete
             .iter()
             .map(|missing| {
@@ -34,11 +49,11 @@ impl Serialize for Document<'_> {
             .collect();
         let mut document = serializer.serialize_map(Some(7))?;
         document.serialize_entry("schema", SCHEMA)?;
-        document.serialize_entry("table", answer.name)?;
+        document.serialize_entry("table", self.table)?;
         document.serialize_entry("dump", &self.dump.map(about_dump))?;
         document.serialize_entry("layout", &self.dump.map(about_layout))?;
-        document.serialize_entry("row_count", &answer.rows.len())?;
-        document.serialize_entry("rows", &Rows(answer))?;
+        document.serialize_entry("row_count", &self.row_count)?;
+        document.serialize_entry("rows", self.rows)?;
         document.serialize_entry("incomplete", &incomplete)?;
         document.end()
     }
@@ -69,7 +84,8 @@ fn about_layout(dump: &OpenDump) -> Json {
     }
 }
 
-struct Rows<'a>(&'a Table);
+/// The rows of a table.
+pub(super) struct Rows<'a>(pub(super) &'a Table);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -81,19 +97,26 @@ impl Serialize for Rows<'_> {
     }
 }
 
-/// A row with every column, and the reasons of those that are missing.
+/// A row with every column that was asked for, and the reasons of those that are missing.
 pub(super) struct Row<'a> {
     pub(super) answer: &'a Table,
     pub(super) cells: &'a [Cell],
 }
 
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_map(None)?;
+impl Row<'_> {
+    /// Adds its entries to a map.
+    pub(super) fn entries<S: Serializer>(&self, row: &mut S::SerializeMap) -> Result<(), S::Error> {
         for (column, cell) in self.answer.columns.iter().zip(self.cells) {
             row.serialize_entry(column.name, &CellValue(cell))?;
         }
-        row.serialize_entry("absent", &Reasons(self))?;
+        row.serialize_entry("absent", &Reasons(self))
+    }
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_map(None)?;
+        self.entries::<S>(&mut row)?;
         row.end()
     }
 }

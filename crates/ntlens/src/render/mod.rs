@@ -3,14 +3,19 @@
 //! A format is one file of this folder and one line of [`Format`].
 
 mod csv;
+mod cut;
 pub mod escape;
+mod fit;
 mod json;
 mod jsonl;
+mod page;
+mod style;
 mod table;
 
 use crate::error::Error;
 use ntlens_core::OpenDump;
 use ntlens_core::report::Table;
+pub use page::write_page;
 use std::io::Write;
 use std::str::FromStr;
 
@@ -48,6 +53,8 @@ impl FromStr for Format {
 pub struct Terminal {
     /// Columns of the terminal; `None` for a file or a pipe, where lines are as long as they need to be.
     pub width: Option<u16>,
+    /// Whether it shows colours.
+    pub color: bool,
 }
 
 /// Writes an answer; the headings of columns for which the terminal has no room.

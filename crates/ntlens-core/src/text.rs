@@ -39,6 +39,12 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// Whether [`visible`] leaves a text as it is.
+pub fn is_visible(text: &str) -> bool {
+    // Most text is of printable ASCII.
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(steers)
+}
+
 /// Whether a character has an effect instead of a shape.
 fn steers(char: char) -> bool {
     char.is_control()

@@ -30,7 +30,9 @@
 )]
 
 mod assembly;
+mod busy;
 mod dump;
+mod file;
 mod frames;
 mod guest;
 mod handle_table;
@@ -53,6 +55,7 @@ mod pool;
 mod process;
 mod process_spec;
 mod processor;
+mod registry;
 mod rng;
 mod session;
 mod shared_data;

@@ -3,9 +3,6 @@
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::nt::handle::{self, Handle, Of};
-use crate::nt::namespace::Places;
-use crate::nt::object_type::ObjectTypes;
-use crate::nt::silo::server_silos;
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -48,11 +45,8 @@ impl Holders {
 
 /// Turns the handles of all processes around.
 pub fn holders(snapshot: &Snapshot) -> Holders {
-    let processes = snapshot.processes().processes;
-    let root = ObjectTypes::find(snapshot, &processes).root();
-    let silos = server_silos(snapshot, &processes, root);
-    let places = Places::new(&silos);
     let found = handle::handles(snapshot, Of::All);
+    let places = snapshot.object_manager().places();
     let mut holders = Holders { by_object: BTreeMap::new(), incomplete: found.incomplete };
     for handle in found.handles {
         // What leads to no object is in `handles`, with the reason.

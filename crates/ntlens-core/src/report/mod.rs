@@ -14,6 +14,7 @@ pub mod memory;
 pub mod modules;
 pub mod objects;
 pub mod processes;
+mod text;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
@@ -27,6 +28,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 pub use arguments::{Argument, Arguments, Form, Parameter};
 use core::fmt;
+pub use text::Text;
 pub use value::{Cell, Kind, Value};
 
 /// All questions that are answered with a table.

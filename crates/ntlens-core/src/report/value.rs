@@ -3,7 +3,10 @@
 use crate::absent::Absent;
 use crate::address::{PhysAddr, VirtAddr};
 use crate::nt::time::FileTime;
+use crate::report::Text;
+use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// A value of a table.
@@ -25,9 +28,9 @@ pub enum Value {
     /// How sure something is, in thousandths; shown from 0 to 1.
     Confidence(u16),
     /// Text, as exact as it could be decoded: it comes from the dump and is escaped where it is shown.
-    Text(String),
+    Text(Text),
     /// Several texts.
-    List(Vec<String>),
+    List(Vec<Text>),
     /// Several addresses or numbers shown like them.
     Addresses(Vec<u64>),
 }
@@ -119,10 +122,14 @@ cells! {
     FileTime => |value| Value::Time(value);
     Duration => |value| Value::Duration(value.0);
     Code => |value| Value::Code(value.0);
-    String => |value| Value::Text(value);
+    String => |value| Value::Text(value.into());
     &str => |value| Value::Text(value.into());
-    Vec<String> => |value| Value::List(value);
-    Vec<&str> => |value| Value::List(value.into_iter().map(String::from).collect());
+    Arc<str> => |value| Value::Text(value.into());
+    Text => |value| Value::Text(value);
+    Vec<String> => |value| Value::List(value.into_iter().map(Text::from).collect());
+    Vec<&'static str> => |value| Value::List(value.into_iter().map(Text::fixed).collect());
+    Vec<Cow<'static, str>> => |value| Value::List(value.into_iter().map(Text::from).collect());
+    Vec<Text> => |value| Value::List(value);
     Vec<u64> => |value| Value::Addresses(value);
 }
 

@@ -1,38 +1,57 @@
 //! `table`: for people.
 
-use super::escape::visible;
-use super::{Terminal, address, confidence, seconds};
+use super::escape::is_visible;
+use super::{Digits, Terminal, confidence, escape, seconds};
 use crate::error::Error;
-use comfy_table::{CellAlignment, Table as Drawn, presets};
 use ntlens_core::report::{Cell, Heading, Kind, Screen, Table, Value};
 use std::io::Write;
+use unicode_width::UnicodeWidthStr;
 
 /// A column that is shown: its place in the rows.
-type Shown<'a> = (usize, &'a Heading, &'a Screen);
+struct Shown<'a> {
+    index: usize,
+    heading: &'a str,
+    /// Numbers stand at the right.
+    right: bool,
+    /// Columns of the terminal that its widest cell takes.
+    width: usize,
+    /// Whether no row says anything in it.
+    silent: bool,
+}
 
 /// Writes the table; the headings of columns for which the terminal has no room.
 pub(super) fn write(out: &mut dyn Write, answer: &Table, terminal: Terminal) -> Result<Vec<&'static str>, Error> {
-    let mut shown: Vec<Shown<'_>> = answer
-        .screen
-        .iter()
-        .filter_map(|screen| {
-            let index = answer.columns.iter().position(|column| column.name == screen.column)?;
-            Some((index, answer.columns.get(index)?, screen))
-        })
-        .collect();
-    let mut hidden = Vec::new();
+    let find = |screen: &'static Screen| {
+        let index = answer.columns.iter().position(|column| column.name == screen.column)?;
+        Some((index, answer.columns.get(index)?, screen))
+    };
+    let columns: Vec<_> = answer.screen.iter().filter_map(find).collect();
     if answer.record {
-        draw(out, &record(answer, &shown))?;
-        return Ok(hidden);
+        record(out, answer, &columns)?;
+        return Ok(Vec::new());
     }
-    let mut drawn = rows(answer, &shown);
+    let mut shown: Vec<_> = columns.iter().map(|(index, column, screen)| measure(answer, *index, column, screen)).collect();
+    let mut hidden = Vec::new();
     if let Some(width) = terminal.width {
-        while shown.len() > ALWAYS && width_of(&drawn) > usize::from(width) {
-            hidden.push(shown.remove(least(answer, &shown, &drawn)).2.heading);
-            drawn = rows(answer, &shown);
+        while shown.len() > ALWAYS && width_of(&shown) > usize::from(width) {
+            hidden.push(shown.remove(least(&shown)).heading);
         }
     }
-    draw(out, &drawn)?;
+    let mut lines = Lines::new(out);
+    for column in &shown {
+        lines.cell(column.heading, column.width, column.right);
+    }
+    lines.end()?;
+    let mut text = String::new();
+    for row in &answer.rows {
+        for column in &shown {
+            text.clear();
+            push(&mut text, row.get(column.index));
+            lines.cell(&text, column.width, column.right);
+        }
+        lines.end()?;
+    }
+    lines.flush()?;
     Ok(hidden)
 }
 
@@ -41,77 +60,129 @@ const ALWAYS: usize = 3;
 /// Spaces around each cell.
 const PADDING: usize = 2;
 
-fn draw(out: &mut dyn Write, drawn: &Drawn) -> Result<(), Error> {
-    for line in drawn.lines() {
-        writeln!(out, "{}", line.trim_end())?;
-    }
-    Ok(())
-}
-
-fn empty() -> Drawn {
-    let mut drawn = Drawn::new();
-    drawn.load_style(presets::NOTHING);
-    drawn
-}
-
-fn cell_text(row: &[Cell], index: usize) -> String {
-    row.get(index).map(text).unwrap_or_default()
-}
-
-fn record(answer: &Table, shown: &[Shown<'_>]) -> Drawn {
-    let mut drawn = empty();
+/// How much room a column needs.
+fn measure<'a>(answer: &Table, index: usize, column: &Heading, screen: &'a Screen) -> Shown<'a> {
+    let mut shown = Shown {
+        index,
+        heading: screen.heading,
+        right: column.kind == Kind::Uint,
+        width: width(screen.heading),
+        silent: true,
+    };
+    let mut text = String::new();
     for row in &answer.rows {
-        for (index, _, screen) in shown {
-            drawn.add_row([screen.heading.to_string(), cell_text(row, *index)]);
-        }
+        text.clear();
+        push(&mut text, row.get(index));
+        shown.width = shown.width.max(width(&text));
+        shown.silent &= matches!(text.as_str(), "" | "-");
     }
-    drawn
+    shown
 }
 
-fn rows(answer: &Table, shown: &[Shown<'_>]) -> Drawn {
-    let mut drawn = empty();
-    drawn.set_header(shown.iter().map(|(_, _, screen)| screen.heading));
-    for row in &answer.rows {
-        drawn.add_row(shown.iter().map(|(index, ..)| cell_text(row, *index)));
-    }
-    for (place, (_, column, _)) in shown.iter().enumerate() {
-        if let Some(drawn) = drawn.column_mut(place).filter(|_| column.kind == Kind::Uint) {
-            drawn.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    drawn
+/// Columns of a terminal that a text takes.
+fn width(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
-fn width_of(drawn: &Drawn) -> usize {
-    drawn.column_max_content_widths().iter().map(|width| usize::from(*width) + PADDING).sum()
+fn width_of(shown: &[Shown<'_>]) -> usize {
+    shown.iter().map(|column| column.width + PADDING).sum()
 }
 
 /// The column to leave out: one that says nothing in any row, else the widest, so that as many as can be stay.
-fn least(answer: &Table, shown: &[Shown<'_>], drawn: &Drawn) -> usize {
-    let says_nothing = |index: usize| answer.rows.iter().all(|row| matches!(cell_text(row, index).as_str(), "" | "-"));
-    let silent = shown.iter().rposition(|(index, ..)| says_nothing(*index)).filter(|place| *place >= ALWAYS);
-    let widths = drawn.column_max_content_widths();
-    let widest = widths.iter().enumerate().skip(ALWAYS).max_by_key(|(_, width)| **width).map(|(place, _)| place);
+fn least(shown: &[Shown<'_>]) -> usize {
+    let silent = shown.iter().rposition(|column| column.silent).filter(|place| *place >= ALWAYS);
+    let widest = shown.iter().enumerate().skip(ALWAYS).max_by_key(|(_, column)| column.width).map(|(place, _)| place);
     silent.or(widest).unwrap_or(shown.len().saturating_sub(1))
 }
 
-/// A cell as people read it: what is simply not there is a dash, and so is what is missing; the reasons stand in the other
-/// formats and are counted under the table.
-fn text(cell: &Cell) -> String {
-    let Some(value) = cell.value() else { return "-".into() };
+/// A table of one row, from top to bottom.
+fn record(out: &mut dyn Write, answer: &Table, columns: &[(usize, &Heading, &Screen)]) -> Result<(), Error> {
+    let widest = columns.iter().map(|(.., screen)| width(screen.heading)).max().unwrap_or(0);
+    let mut lines = Lines::new(out);
+    let mut text = String::new();
+    for row in &answer.rows {
+        for (index, _, screen) in columns {
+            text.clear();
+            push(&mut text, row.get(*index));
+            lines.cell(screen.heading, widest, false);
+            lines.cell(&text, 0, false);
+            lines.end()?;
+        }
+    }
+    lines.flush()
+}
+
+/// Lines of cells on their way out.
+struct Lines<'a> {
+    out: &'a mut dyn Write,
+    text: String,
+}
+
+/// Bytes that are written at once.
+const PIECE: usize = 1 << 15;
+
+impl<'a> Lines<'a> {
+    fn new(out: &'a mut dyn Write) -> Self {
+        Self { out, text: String::with_capacity(2 * PIECE) }
+    }
+
+    fn cell(&mut self, text: &str, wide: usize, right: bool) {
+        let space = wide.saturating_sub(width(text));
+        let (before, behind) = if right { (space, 0) } else { (0, space) };
+        self.text.extend(std::iter::repeat_n(' ', before + PADDING / 2));
+        self.text.push_str(text);
+        self.text.extend(std::iter::repeat_n(' ', behind + PADDING / 2));
+    }
+
+    fn end(&mut self) -> Result<(), Error> {
+        self.text.truncate(self.text.trim_end_matches(' ').len());
+        self.text.push('\n');
+        if self.text.len() >= PIECE { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.out.write_all(self.text.as_bytes())?;
+        self.text.clear();
+        Ok(())
+    }
+}
+
+/// Adds a cell as people read it: what is simply not there is a dash, and so is what is missing; the reasons stand in the
+/// other formats and are counted under the table.
+fn push(out: &mut String, cell: Option<&Cell>) {
+    let Some(cell) = cell else { return };
+    let Some(value) = cell.value() else { return out.push('-') };
     match value {
-        Value::Bool(true) => "yes".into(),
-        Value::Bool(false) => String::new(),
-        Value::Uint(value) => value.to_string(),
-        Value::Code(value) => format!("{value:#x}"),
-        Value::Address(value) => address(*value),
-        Value::Time(value) => value.to_string(),
-        Value::Confidence(thousandths) => confidence(*thousandths),
-        Value::Duration(units) => seconds(*units),
-        Value::Text(text) => visible(text),
-        Value::List(texts) => visible(&texts.join(" ")),
-        Value::Addresses(values) => values.iter().map(|value| address(*value)).collect::<Vec<_>>().join(" "),
-        _ => "-".into(),
+        Value::Bool(true) => out.push_str("yes"),
+        Value::Bool(false) => {}
+        Value::Uint(value) => format(out, format_args!("{value}")),
+        Value::Code(value) => format(out, format_args!("{value:#x}")),
+        Value::Address(value) => out.push_str(Digits::of(*value).as_str()),
+        Value::Time(value) => format(out, format_args!("{value}")),
+        Value::Confidence(thousandths) => out.push_str(&confidence(*thousandths)),
+        Value::Duration(units) => out.push_str(&seconds(*units)),
+        Value::Text(text) => visible(out, text),
+        Value::List(texts) => separated(out, texts, |out, text| visible(out, text)),
+        Value::Addresses(values) => separated(out, values, |out, value| out.push_str(Digits::of(*value).as_str())),
+        _ => out.push('-'),
+    }
+}
+
+fn format(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = std::fmt::Write::write_fmt(out, arguments);
+}
+
+fn visible(out: &mut String, text: &str) {
+    if is_visible(text) { out.push_str(text) } else { out.push_str(&escape::visible(text)) }
+}
+
+fn separated<T>(out: &mut String, values: &[T], push: impl Fn(&mut String, &T)) {
+    for (place, value) in values.iter().enumerate() {
+        if place > 0 {
+            out.push(' ');
+        }
+        push(out, value);
     }
 }
 

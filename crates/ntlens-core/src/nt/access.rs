@@ -246,7 +246,9 @@ pub fn names(object_type: &str, access: u32) -> Vec<Cow<'static, str>> {
         let name = usize::try_from(index).ok().and_then(|index| names.get(index)).filter(|name| !name.is_empty());
         name.map_or_else(|| Cow::Owned(format!("bit_{bit}")), |name| Cow::Borrowed(*name))
     };
-    (0..u32::BITS).filter(|bit| access >> bit & 1 == 1).map(name).collect()
+    let mut found = Vec::with_capacity(access.count_ones() as usize);
+    found.extend((0..u32::BITS).filter(|bit| access >> bit & 1 == 1).map(name));
+    found
 }
 
 #[cfg(test)]

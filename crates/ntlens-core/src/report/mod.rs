@@ -91,8 +91,8 @@ pub trait Question: Sync {
 
 /// Fills the rows of a table. Each row is filled from the dump for itself, so where there are threads they can share them.
 pub trait Spread: Sync {
-    /// The rows `0..count` in their order.
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>>;
+    /// Fills each of the rows, which have room for their cells, by its number.
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync));
 }
 
 /// One row after the other.
@@ -100,8 +100,10 @@ pub trait Spread: Sync {
 pub struct OneByOne;
 
 impl Spread for OneByOne {
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>> {
-        (0..count).map(row).collect()
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
+        for (index, cells) in rows.iter_mut().enumerate() {
+            row(index, cells);
+        }
     }
 }
 
@@ -204,15 +206,20 @@ impl<R> TableDef<R> {
         self.fill_columns(rows, incomplete, Wanted::All, &OneByOne)
     }
 
-    fn fill_columns(&self, rows: &[R], incomplete: Vec<Incomplete>, wanted: Wanted, spread: &dyn Spread) -> Table
+    fn fill_columns(&self, found: &[R], incomplete: Vec<Incomplete>, wanted: Wanted, spread: &dyn Spread) -> Table
     where
         R: Sync,
     {
         let on_screen = |name| self.screen.iter().any(|shown| shown.column == name);
         let is_wanted = |column: &&Column<R>| wanted == Wanted::All || on_screen(column.heading.name);
         let columns: Vec<&Column<R>> = self.columns.iter().filter(is_wanted).collect();
-        let cells = |row: &R| columns.iter().map(|column| (column.get)(row)).collect();
-        let rows = spread.rows(rows.len(), &|index| rows.get(index).map(cells).unwrap_or_default());
+        let fill = |index: usize, cells: &mut Vec<Cell>| {
+            let row = found.get(index);
+            cells.extend(row.into_iter().flat_map(|row| columns.iter().map(|column| (column.get)(row))));
+        };
+        // Room for all cells at once: allocators are slow to grow in threads.
+        let mut rows: Vec<Vec<Cell>> = found.iter().map(|_| Vec::with_capacity(columns.len())).collect();
+        spread.fill(&mut rows, &fill);
         let columns = columns.iter().map(|column| column.heading).collect();
         let Self { name, screen, record, .. } = *self;
         Table { name, columns, screen, record, rows, incomplete, remarks: Vec::new() }

@@ -7,8 +7,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-/// Slots, a power of two: together 4 MiB at most.
-const SLOTS: u64 = 1 << 10;
+/// Slots, a power of two: together 16 MiB at most.
+const SLOTS: u64 = 1 << 12;
 
 /// Memory with its last pages kept. One pass has it for itself.
 #[derive(Debug)]

@@ -7,6 +7,8 @@ use crate::layout::source::LayoutSource;
 use crate::nt::census::Processes;
 use crate::nt::handle::{self, Handles};
 use crate::nt::holder::{self, Holders};
+use crate::nt::job::Jobs;
+use crate::nt::job_census;
 use crate::nt::module::Modules;
 use crate::nt::namespace::{self, Namespace};
 use crate::nt::snapshot::{Options, Snapshot};
@@ -81,6 +83,11 @@ impl OpenDump {
     /// The processes of all views.
     pub fn processes(&self) -> Result<Processes, Error> {
         Ok(self.kernel()?.processes())
+    }
+
+    /// The jobs, also those that only handles lead to: the others are in [`Processes::jobs`], which costs less.
+    pub fn jobs(&self) -> Result<Jobs, Error> {
+        Ok(job_census::with_handles(self.kernel()?).jobs)
     }
 
     /// The handles of some processes, with what they lead to.

@@ -4,6 +4,8 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
+use crate::nt::job::Jobs;
+use crate::nt::job_census::JobCensus;
 use crate::nt::list::{self, Links};
 use crate::nt::process::{PROCESS_OBJECT, Process, Sources};
 use crate::nt::snapshot::Snapshot;
@@ -15,30 +17,46 @@ use alloc::vec::Vec;
 pub struct Processes {
     /// In the order of the active list, then the others by their ids.
     pub processes: Vec<Process>,
+    /// The jobs that the processes and the kernel's list lead to, with what contradicts itself in them.
+    pub jobs: Jobs,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
 
 /// Lists the processes of all views.
 pub fn processes(snapshot: &Snapshot) -> Processes {
-    let mut census = Census { snapshot, known: BTreeMap::new(), sessions: BTreeSet::new(), incomplete: Vec::new() };
+    let mut census = Census {
+        snapshot,
+        known: BTreeMap::new(),
+        sessions: BTreeSet::new(),
+        jobs: JobCensus::new(snapshot),
+        incomplete: Vec::new(),
+    };
     if let Some(triage) = snapshot.triage() {
         census.of_triage(triage.process);
+        census.jobs.meet_those_of(census.known.values().flatten());
         return census.finish(&[]);
     }
     census.cid_table();
     census.session_lists();
     let order = census.active_list();
-    // Processes that only the active list knows may be in further sessions.
-    census.session_lists();
     census.of_crash();
-    census.finish(&order)
+    // What one of these lists adds may be in further sessions and jobs.
+    loop {
+        let before = census.known.len();
+        census.session_lists();
+        census.job_lists();
+        if census.known.len() == before {
+            return census.finish(&order);
+        }
+    }
 }
 
 struct Census<'a> {
     snapshot: &'a Snapshot,
     known: BTreeMap<VirtAddr, Result<Process, Absent>>,
     sessions: BTreeSet<VirtAddr>,
+    jobs: JobCensus<'a>,
     incomplete: Vec<Incomplete>,
 }
 
@@ -159,6 +177,19 @@ impl Census<'_> {
         }
     }
 
+    /// The lists of the jobs that the processes known so far and the kernel's list lead to.
+    fn job_lists(&mut self) {
+        self.jobs.meet_those_of(self.known.values().flatten());
+        self.jobs.kernel_list();
+        let mut jobs = core::mem::replace(&mut self.jobs, JobCensus::new(self.snapshot));
+        for at in jobs.walk_members(|at| self.probe(at).map(|_| ())) {
+            if let Ok(process) = self.probe(at) {
+                process.add_source(Sources::JOB_LIST);
+            }
+        }
+        self.jobs = jobs;
+    }
+
     fn finish(self, order: &[VirtAddr]) -> Processes {
         let place: BTreeMap<_, _> = order.iter().enumerate().map(|(index, at)| (*at, index)).collect();
         let mut processes: Vec<Process> =
@@ -167,6 +198,7 @@ impl Census<'_> {
             let index = place.get(&process.eprocess()).copied().unwrap_or(usize::MAX);
             (index, process.pid().unwrap_or(u64::MAX))
         });
-        Processes { processes, incomplete: self.incomplete }
+        let jobs = self.jobs.finish(&processes);
+        Processes { processes, jobs, incomplete: self.incomplete }
     }
 }

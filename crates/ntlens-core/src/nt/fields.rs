@@ -3,6 +3,7 @@
 use crate::layout::Layouts;
 use crate::nt::directory::DirectoryFields;
 use crate::nt::handle_table::HandleTables;
+use crate::nt::job::JobFields;
 use crate::nt::module::ModuleFields;
 use crate::nt::object::ObjectFields;
 use crate::nt::object_name::NameFields;
@@ -21,6 +22,7 @@ use crate::nt::unicode_string::UnicodeStringFields;
 pub struct Fields {
     pub directory: DirectoryFields,
     pub handle_tables: HandleTables,
+    pub job: JobFields,
     pub kprcb: KprcbFields,
     pub module: ModuleFields,
     pub object: ObjectFields,
@@ -40,6 +42,7 @@ impl Fields {
         Self {
             directory: DirectoryFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
+            job: JobFields::resolve(layouts),
             kprcb: KprcbFields::resolve(layouts),
             module: ModuleFields::resolve(layouts),
             object: ObjectFields::resolve(layouts),

@@ -95,7 +95,7 @@ const MAX_TEXT: usize = 256 << 20;
 /// Lists handles in one pass: every object is looked at once, whoever holds it.
 pub fn handles(snapshot: &Snapshot, of: Of) -> Handles {
     let census = snapshot.processes();
-    let types = snapshot.object_manager_with(|| &census.processes).types();
+    let types = snapshot.object_manager_with(|| &census).types();
     let mut found = Handles { handles: Vec::new(), incomplete: census.incomplete };
     found.incomplete.extend(types.incomplete.iter().cloned());
     let wanted = census.processes.iter().filter(|process| is_wanted(process, of));

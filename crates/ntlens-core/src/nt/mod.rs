@@ -18,6 +18,8 @@ pub mod holder;
 pub mod image;
 pub mod infer;
 pub mod integrity;
+pub mod job;
+pub mod job_census;
 pub mod list;
 pub mod locate;
 pub mod module;

@@ -1,8 +1,8 @@
 //! What every question about objects begins with, found once for each snapshot.
 
+use crate::nt::census::Processes;
 use crate::nt::namespace::Places;
 use crate::nt::object_type::ObjectTypes;
-use crate::nt::process::Process;
 use crate::nt::silo::{ServerSilo, server_silos};
 use crate::nt::snapshot::Snapshot;
 use alloc::vec::Vec;
@@ -15,10 +15,10 @@ pub struct ObjectManager {
 }
 
 impl ObjectManager {
-    /// Finds them. `processes` are those of the snapshot.
-    pub(crate) fn find(snapshot: &Snapshot, processes: &[Process]) -> Self {
-        let types = ObjectTypes::find(snapshot, processes);
-        let silos = server_silos(snapshot, processes, types.root());
+    /// Finds them with the help of the snapshot's processes and jobs.
+    pub(crate) fn find(snapshot: &Snapshot, census: &Processes) -> Self {
+        let types = ObjectTypes::find(snapshot, &census.processes);
+        let silos = server_silos(snapshot, &census.jobs, types.root());
         Self { types, silos }
     }
 
@@ -27,7 +27,7 @@ impl ObjectManager {
         &self.types
     }
 
-    /// The server silos that processes live in.
+    /// The server silos among the jobs.
     pub fn server_silos(&self) -> &[ServerSilo] {
         &self.silos
     }

@@ -59,6 +59,8 @@ crate::fields! {
         token: Field<VirtAddr> = "Token",
         /// Innermost job.
         job: Field<VirtAddr> = "Job",
+        /// Job of the container it runs in.
+        server_silo: Field<VirtAddr> = "ServerSilo",
         /// Links of the innermost job's list.
         job_links: Field<Embedded> = "JobLinks",
         /// Port of a debugger.
@@ -164,6 +166,8 @@ bitflags! {
         const SESSION_LIST = 1 << 2;
         /// The crashing thread runs in it.
         const CRASH_CONTEXT = 1 << 3;
+        /// The list of a job's processes.
+        const JOB_LIST = 1 << 4;
     }
 }
 
@@ -174,6 +178,7 @@ impl Sources {
             (Self::ACTIVE_LIST, "active-list"),
             (Self::CID_TABLE, "cid-table"),
             (Self::SESSION_LIST, "session-list"),
+            (Self::JOB_LIST, "job-list"),
             (Self::CRASH_CONTEXT, "crash-context"),
         ];
         all.into_iter().filter(|(source, _)| self.contains(*source)).map(|(_, name)| name).collect()
@@ -435,6 +440,11 @@ impl Process {
     /// The innermost job; `None` for a process in no job.
     pub fn job(&self) -> Result<Option<VirtAddr>, Absent> {
         self.get(|fields| &fields.job).map(|job| Some(job).filter(|job| !job.is_null()))
+    }
+
+    /// `EPROCESS.ServerSilo`, since build 17763: the job of the container that it runs in; `None` for a process of the host.
+    pub fn server_silo(&self) -> Result<Option<VirtAddr>, Absent> {
+        self.get(|fields| &fields.server_silo).map(|job| Some(job).filter(|job| !job.is_null()))
     }
 
     /// Its address space.

@@ -22,7 +22,6 @@ use crate::nt::infer::{self, Evidence, Inferred};
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::object_manager::ObjectManager;
-use crate::nt::process::Process;
 use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
@@ -34,6 +33,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
 use once_cell::race::OnceBox;
 
@@ -190,12 +190,12 @@ impl Snapshot {
 
     /// The types of objects, the root of the namespace and the silos, found once.
     pub fn object_manager(&self) -> &ObjectManager {
-        self.object_manager_with(|| self.processes().processes)
+        self.object_manager_with(|| self.processes())
     }
 
     /// The same, for who has the processes already.
-    pub(crate) fn object_manager_with<P: AsRef<[Process]>>(&self, processes: impl FnOnce() -> P) -> &ObjectManager {
-        self.0.object_manager.get_or_init(|| Box::new(ObjectManager::find(self, processes().as_ref())))
+    pub(crate) fn object_manager_with<C: Borrow<Processes>>(&self, census: impl FnOnce() -> C) -> &ObjectManager {
+        self.0.object_manager.get_or_init(|| Box::new(ObjectManager::find(self, census().borrow())))
     }
 
     /// The address of a symbol; only exact symbols know any.

@@ -20,6 +20,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("hidden", hidden),
     ("handles", handles),
     ("objects", objects),
+    ("crossings", crossings),
+    ("collisions", collisions),
     ("modules", modules),
     ("unloaded", unloaded),
     ("coverage", coverage),
@@ -37,6 +39,9 @@ const EXPECTED: &[(&str, Check)] = &[
     ("write_isf", write_isf),
 ];
 
+/// A name that the global namespace has as well.
+const SQUATTED: &str = "\\Sessions\\1\\BaseNamedObjects\\SvcctrlStartEvent_A3752DX";
+
 struct Sample {
     path: PathBuf,
     truth: Truth,
@@ -51,7 +56,8 @@ struct Sample {
 impl Sample {
     fn write() -> Self {
         let layouts = layouts("10.0.19041.1288").expect("an embedded kernel");
-        let machine = Machine::typical(layouts, 11, 36).current_process(4);
+        let mut machine = Machine::typical(layouts, 11, 36).current_process(4);
+        machine.named_object("Mutant", SQUATTED);
         let image = machine.build();
         let base = image.truth().kernel.base;
         let system_variable = image.layouts().symbol("PsInitialSystemProcess").unwrap().0;
@@ -376,4 +382,40 @@ fn objects(text: &str, sample: &Sample) {
     let mut found: Vec<&str> = text.lines().collect();
     found.sort_unstable();
     assert_eq!(found, expected);
+}
+
+fn crossings(text: &str, sample: &Sample) {
+    let mut expected = Vec::new();
+    for process in sample.processes().into_iter().filter(|process| process.in_active_list) {
+        for handle in &process.handles {
+            let named = sample.truth.named_objects.iter().find(|object| object.object == handle.object);
+            let Some((object, path)) = named.and_then(|named| Some((named.namespace_session?, &named.path))) else {
+                continue;
+            };
+            let relation = match (object, process.session_id) {
+                (object, Some(holder)) if object == holder => continue,
+                (_, None) => "no-session",
+                (0, Some(_)) => "session-holds-global",
+                (_, Some(0)) => "service-holds-session-object",
+                _ => "foreign-session",
+            };
+            expected.push(format!("{} {path}: {relation}", process.pid));
+        }
+    }
+    let mut found: Vec<String> = text.lines().map(|line| line.replace(" (created for another session)", "")).collect();
+    expected.sort();
+    found.sort();
+    assert!(expected.iter().any(|line| line.contains("foreign-session")));
+    assert_eq!(found, expected);
+}
+
+fn collisions(text: &str, sample: &Sample) {
+    let holders = |path: &str| {
+        let object = sample.truth.named_objects.iter().find(|object| object.path == path).unwrap();
+        let holds = |process: &&Process| process.handles.iter().any(|handle| handle.object == object.object);
+        sample.truth.processes.iter().filter(holds).count()
+    };
+    let global = SQUATTED.trim_start_matches("\\Sessions\\1");
+    let expected = format!("{global} ({} holders) and {SQUATTED} ({} holders)", holders(global), holders(SQUATTED));
+    assert_eq!(text.trim_end(), expected);
 }

@@ -79,9 +79,9 @@ pub(crate) fn compare(entries: &mut [Entry]) {
         let seconds = |time: f64| format!("{time:.4} s");
         let own = entries[entry.wanted.map_or(0, |(_, own)| own)].median();
         let ratio = entry.median() / own;
-        let verdict = entry.wanted.map(|(wanted, _)| {
-            format!("(at least {wanted}: {})", if ratio >= wanted { "yes" } else { "NO" })
-        });
+        let verdict = entry
+            .wanted
+            .map(|(wanted, _)| format!("(at least {wanted}: {})", if ratio >= wanted { "yes" } else { "NO" }));
         println!(
             "{:<30} {:>9} {:>9} {:>9} {:>9} {:>5} MiB {ratio:>6.1} {}",
             entry.name,

@@ -11,6 +11,7 @@ mod cuts;
 mod fields;
 mod files;
 mod kernel;
+mod objects;
 mod reads;
 
 use common::{address, document, rows};
@@ -153,8 +154,13 @@ fn at(va: u64) -> u64 {
 }
 
 fn of_physical(physical: u64) -> u64 {
+    of_physical_in(&SMALL, physical)
+}
+
+/// File offset of a physical address in a complete dump of a machine.
+fn of_physical_in(image: &Image, physical: u64) -> u64 {
     let mut offset = 0x2000;
-    for run in SMALL.memory().runs() {
+    for run in image.memory().runs() {
         if (run.first..run.end()).contains(&(physical / 0x1000)) {
             return offset + physical - run.first * 0x1000;
         }

@@ -1,6 +1,7 @@
 //! Every set of fields that the library reads, resolved once per dump.
 
 use crate::layout::Layouts;
+use crate::nt::creator::CreatorFields;
 use crate::nt::directory::DirectoryFields;
 use crate::nt::handle_table::HandleTables;
 use crate::nt::job::JobFields;
@@ -20,6 +21,7 @@ use crate::nt::unicode_string::UnicodeStringFields;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each set is documented where it is declared")]
 pub struct Fields {
+    pub creator: CreatorFields,
     pub directory: DirectoryFields,
     pub handle_tables: HandleTables,
     pub job: JobFields,
@@ -40,6 +42,7 @@ impl Fields {
     /// Looks all fields up.
     pub fn resolve(layouts: &Layouts) -> Self {
         Self {
+            creator: CreatorFields::resolve(layouts),
             directory: DirectoryFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),
             job: JobFields::resolve(layouts),

@@ -5,6 +5,7 @@ use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
 use crate::nt::access;
+use crate::nt::census::Processes;
 use crate::nt::handle_table::{Attributes, HandleEntry};
 use crate::nt::object_name::Names;
 use crate::nt::object_type::ObjectTypes;
@@ -94,9 +95,13 @@ const MAX_TEXT: usize = 256 << 20;
 
 /// Lists handles in one pass: every object is looked at once, whoever holds it.
 pub fn handles(snapshot: &Snapshot, of: Of) -> Handles {
-    let census = snapshot.processes();
-    let types = snapshot.object_manager_with(|| &census).types();
-    let mut found = Handles { handles: Vec::new(), incomplete: census.incomplete };
+    handles_of(snapshot, &snapshot.processes(), of)
+}
+
+/// The same, for who has the processes already.
+pub(crate) fn handles_of(snapshot: &Snapshot, census: &Processes, of: Of) -> Handles {
+    let types = snapshot.object_manager_with(|| census).types();
+    let mut found = Handles { handles: Vec::new(), incomplete: census.incomplete.clone() };
     found.incomplete.extend(types.incomplete.iter().cloned());
     let wanted = census.processes.iter().filter(|process| is_wanted(process, of));
     let mut tables = Tables { snapshot, held: Vec::new(), left: 0 };
@@ -187,7 +192,8 @@ impl Tables<'_> {
         if own.is_ok() || process.pid() != Ok(SYSTEM) {
             return own;
         }
-        let kernels = self.snapshot.symbol("ObpKernelHandleTable").and_then(|at| self.snapshot.space().read_pointer(at));
+        let kernels =
+            self.snapshot.symbol("ObpKernelHandleTable").and_then(|at| self.snapshot.space().read_pointer(at));
         kernels.ok().filter(|table| table.is_kernel()).map_or(own, Ok)
     }
 }
@@ -230,7 +236,8 @@ impl Reader<'_> {
         match found {
             Ok(found) => {
                 let is_section = &*found.name == SECTION;
-                let section_file = if is_section { object.and_then(|body| self.names.section_file(body)) } else { Ok(None) };
+                let section_file =
+                    if is_section { object.and_then(|body| self.names.section_file(body)) } else { Ok(None) };
                 let name = match self.names.of(&found.name, &header) {
                     Ok(None) if is_section => section_file.clone(),
                     name => name,
@@ -249,10 +256,33 @@ impl Reader<'_> {
 /// The name of the type of sections.
 const SECTION: &str = "Section";
 
+/// Types whose names say what an object stands for, and not where it stands in the namespace.
+const NAMED_OTHERWISE: [&str; 4] = ["File", "Key", "Process", "Thread"];
+
 impl Target {
+    /// The object's path, if it has a place in the namespace of objects.
+    pub fn path(&self) -> Option<&str> {
+        let object_type = self.object_type.as_deref().ok()?;
+        let name = self.name.as_ref().ok()?.as_deref()?;
+        let placed = name.starts_with('\\') && !NAMED_OTHERWISE.contains(&object_type) && !self.is_named_by_file();
+        placed.then_some(name)
+    }
+
+    /// Whether it is an object that could have a name of its own, and has none: only handles lead to it.
+    pub fn is_unnamed(&self) -> bool {
+        matches!(self.name, Ok(None)) || self.is_named_by_file()
+    }
+
+    /// Whether the name is that of the file behind a section.
+    fn is_named_by_file(&self) -> bool {
+        matches!((&self.name, &self.section_file), (Ok(Some(name)), Ok(Some(file))) if name == file)
+    }
+
     /// Bytes of its texts.
     fn text(&self) -> usize {
-        let length = |text: &Result<Option<Arc<str>>, Absent>| text.as_ref().ok().and_then(Option::as_ref).map_or(0, |text| text.len());
+        let length = |text: &Result<Option<Arc<str>>, Absent>| {
+            text.as_ref().ok().and_then(Option::as_ref).map_or(0, |text| text.len())
+        };
         length(&self.name) + length(&self.section_file)
     }
 }

@@ -194,6 +194,12 @@ impl<'a> Places<'a> {
         Self { silos }
     }
 
+    /// What of a path is below the root of its silo, and the silo's job.
+    pub(crate) fn inside<'p>(&self, path: &'p str) -> (&'p str, Option<VirtAddr>) {
+        let found = self.silos.iter().find_map(|(root, silo)| Some((inside(path, root)?, Some(silo.job))));
+        found.unwrap_or((path, None))
+    }
+
     /// The session whose namespace a path is in, and the job of the server silo.
     pub(crate) fn of(&self, path: &str) -> (Result<Option<u32>, Absent>, Option<VirtAddr>) {
         let inside = self.silos.iter().find_map(|(root, silo)| Some((inside(path, root)?, *silo)));

@@ -152,7 +152,13 @@ impl<'s> Names<'s> {
             Some((process.eprocess(), process_name(pid, &process.name().ok()?).into()))
         };
         let processes = processes.iter().filter_map(named).collect();
-        Self { snapshot, memory: Pages::new(snapshot.space()), named: BTreeMap::new(), keys: BTreeMap::new(), processes }
+        Self {
+            snapshot,
+            memory: Pages::new(snapshot.space()),
+            named: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            processes,
+        }
     }
 
     /// The headers of an object, by the address of the first.
@@ -241,8 +247,7 @@ impl<'s> Names<'s> {
 
     fn thread(&self, body: VirtAddr) -> Result<String, Absent> {
         let fields = &self.snapshot.fields().thread;
-        let id =
-            |field: Result<Field<u64>, Absent>| self.memory.read_u64(body.wrapping_add(field?.offset.into()));
+        let id = |field: Result<Field<u64>, Absent>| self.memory.read_u64(body.wrapping_add(field?.offset.into()));
         Ok(format!("{}.{}", id(fields.unique_process)?, id(fields.unique_thread)?))
     }
 

@@ -127,7 +127,9 @@ impl Tree {
         let Some(drive) = behind(target, DRIVES) else { return Ok(format!("{root}{target}")) };
         let first = drive.trim_start_matches('\\').split('\\').next().unwrap_or_default();
         let name = first.to_lowercase();
-        if let Some(own) = own_drives.filter(|own| self.indices.contains_key(&format!("{}\\{name}", own.to_lowercase()))) {
+        if let Some(own) =
+            own_drives.filter(|own| self.indices.contains_key(&format!("{}\\{name}", own.to_lowercase())))
+        {
             return Ok(format!("{own}{drive}"));
         }
         let ending = format!("\\{name}");

@@ -1,10 +1,11 @@
 //! `handles`: what processes hold, with which rights.
 
 use super::value::Code;
-use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
+use super::{Arguments, Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::absent::Absent;
 use crate::error::Error;
 use crate::nt::handle::{Handle, Of};
+use crate::opened::OpenDump;
 use alloc::vec::Vec;
 
 /// The table.
@@ -52,21 +53,25 @@ pub const HANDLES: Asked<Handle> = Asked {
         },
     ],
     rows: |dump, arguments| {
-        let of = match arguments.number("pid") {
+        let of = match pid(dump, arguments)? {
             Some(pid) => Of::Process(pid),
             None if arguments.flag("all") => Of::All,
             None => Of::ActiveList,
         };
-        if let Of::Process(pid) = of
-            && !dump.processes()?.processes.iter().any(|process| process.pid() == Ok(pid))
-        {
-            return Err(Error::Missing { what: "the process of this id", why: Absent::NotApplicable });
-        }
         let found = dump.handles(of)?;
         Ok((found.handles, found.incomplete))
     },
     remarks: |_| Vec::new(),
 };
+
+/// The process that is asked for; an error if there is none of this id.
+pub(super) fn pid(dump: &OpenDump, arguments: &Arguments) -> Result<Option<u64>, Error> {
+    let Some(pid) = arguments.number("pid") else { return Ok(None) };
+    if dump.processes()?.processes.iter().any(|process| process.pid() == Ok(pid)) {
+        return Ok(Some(pid));
+    }
+    Err(Error::Missing { what: "the process of this id", why: Absent::NotApplicable })
+}
 
 /// Short for a column.
 const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Handle) -> Cell) -> Column<Handle> {

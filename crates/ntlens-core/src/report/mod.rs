@@ -4,8 +4,10 @@
 //! command line and in every binding. A column is declared once, with its name, its kind and where its value comes from.
 
 pub mod arguments;
+pub mod collisions;
 pub mod coverage;
 pub mod crash;
+pub mod crossings;
 pub mod handles;
 pub mod holders;
 pub mod inferred;
@@ -40,6 +42,8 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &handles::HANDLES,
     &objects::OBJECTS,
     &holders::HOLDERS,
+    &crossings::CROSSINGS,
+    &collisions::COLLISIONS,
     &modules::MODULES,
     &unloaded::UNLOADED,
     &crash::CRASH,

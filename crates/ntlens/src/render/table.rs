@@ -30,7 +30,8 @@ pub(super) fn write(out: &mut dyn Write, answer: &Table, terminal: Terminal) -> 
         record(out, answer, &columns)?;
         return Ok(Vec::new());
     }
-    let mut shown: Vec<_> = columns.iter().map(|(index, column, screen)| measure(answer, *index, column, screen)).collect();
+    let mut shown: Vec<_> =
+        columns.iter().map(|(index, column, screen)| measure(answer, *index, column, screen)).collect();
     let mut hidden = Vec::new();
     if let Some(width) = terminal.width {
         while shown.len() > ALWAYS && width_of(&shown) > usize::from(width) {

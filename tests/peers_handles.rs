@@ -130,16 +130,19 @@ fn symbolic_links() {
     for name in ["s2-19041-full", "e3-9600-bitmap"] {
         let path = dump_file(&shared.join(format!("dumps/{name}.dmp.xz")));
         let dump = ntlens::open(&path).unwrap();
-        let mut ours: BTreeMap<String, Json> = rows(&dump, "objects")
-            .into_iter()
-            .filter(|row| row["type"] == "SymbolicLink")
-            .map(|row| (row["object"].to_string(), row))
-            .collect();
+        // Before Windows 10 the peer scans physical memory, and says where it found what there.
+        let space = dump.kernel().unwrap().space().paged().unwrap();
+        let place_of = |row: &Json| {
+            let at = hex(&row["object"]).unwrap();
+            if name.starts_with("e3") { space.translate(VirtAddr(at)).unwrap().at.0 } else { at & CUT }
+        };
+        let links = rows(&dump, "objects").into_iter().filter(|row| row["type"] == "SymbolicLink");
+        let mut ours: BTreeMap<u64, Json> = links.map(|row| (place_of(&row), row)).collect();
         let theirs = volatility(&python, &symbols, &path, "windows.symlinkscan");
         tally.check("links", name, &ours.len().into(), &theirs.len().into());
         for row in theirs {
-            let object = format!("\"{:#018x}\"", row["Offset"].as_u64().unwrap() | !CUT);
-            let place = format!("{name} {} {object}", row["From Name"]);
+            let object = row["Offset"].as_u64().unwrap();
+            let place = format!("{name} {} {object:#x}", row["From Name"]);
             let own = ours.remove(&object).unwrap_or_default();
             tally.check("name", &place, &own["name"], &row["From Name"]);
             // An empty text is none.

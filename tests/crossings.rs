@@ -160,7 +160,7 @@ fn integrity() {
             process["token"]["integrity_rid"].as_u64().filter(|_| known)
         };
         let mut highest: BTreeMap<String, u64> = BTreeMap::new();
-        for (_, process) in &holders {
+        for process in holders.values() {
             for handle in array(process, "handles") {
                 let level = level_of(process).unwrap_or(0);
                 let known = highest.entry(handle["object"].to_string()).or_default();

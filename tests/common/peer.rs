@@ -1,5 +1,5 @@
 //! volatility3, run as a process.
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
 
 use crate::common::files;
 use serde_json::Value as Json;

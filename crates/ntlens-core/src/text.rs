@@ -41,8 +41,9 @@ pub fn visible(text: &str) -> String {
 
 /// Whether [`visible`] leaves a text as it is.
 pub fn is_visible(text: &str) -> bool {
-    // Most text is of printable ASCII.
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(steers)
+    // Most text is of printable ASCII, which is seen at once where nothing stops at the first byte that is not.
+    let printable = text.bytes().fold(true, |printable, byte| printable & (b' '..=b'~').contains(&byte));
+    printable || !text.contains(steers)
 }
 
 /// Whether a character has an effect instead of a shape.

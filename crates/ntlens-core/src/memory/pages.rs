@@ -72,7 +72,7 @@ mod tests {
                 return Err(Absent::AddressNotInDump);
             }
             for (byte, at) in out.iter_mut().zip(at.0..) {
-                *byte = (at.wrapping_mul(0x9e37_79b9) >> 16) as u8;
+                *byte = at.wrapping_mul(0x9e37_79b9).to_le_bytes()[2];
             }
             Ok(())
         }

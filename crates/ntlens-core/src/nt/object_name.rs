@@ -360,16 +360,15 @@ impl<'s> Names<'s> {
     pub(crate) fn section_file(&mut self, body: VirtAddr) -> Name {
         let memory = &self.memory;
         let fields = &self.snapshot.fields().object_name;
-        let area = match fields.section.control_area {
-            Ok(_) => StructView::read(memory, body, fields.section.extent).get(&fields.section.control_area)?,
-            Err(_) => {
-                let view = StructView::read(memory, body, fields.section_object.extent);
-                let segment = view.get(&fields.section_object.segment)?;
-                if segment.is_null() {
-                    return Ok(None);
-                }
-                StructView::read(memory, segment, fields.segment.extent).get(&fields.segment.control_area)?
+        let area = if fields.section.control_area.is_ok() {
+            StructView::read(memory, body, fields.section.extent).get(&fields.section.control_area)?
+        } else {
+            let view = StructView::read(memory, body, fields.section_object.extent);
+            let segment = view.get(&fields.section_object.segment)?;
+            if segment.is_null() {
+                return Ok(None);
             }
+            StructView::read(memory, segment, fields.segment.extent).get(&fields.segment.control_area)?
         };
         // The low bits mark sections of files on other machines, which have no control area.
         if area.is_null() || area.0 & 3 != 0 {

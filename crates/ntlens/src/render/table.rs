@@ -72,10 +72,19 @@ fn measure<'a>(answer: &Table, index: usize, column: &Heading, screen: &'a Scree
     };
     let mut text = String::new();
     for row in &answer.rows {
-        text.clear();
-        push(&mut text, row.get(index));
-        shown.width = shown.width.max(width(&text));
-        shown.silent &= matches!(text.as_str(), "" | "-");
+        let cell = row.get(index);
+        // Most cells are numbers and harmless texts, which need not be written to be measured.
+        let (wide, silent) = match cell.and_then(Cell::value) {
+            Some(Value::Uint(number)) => (number.checked_ilog10().map_or(1, |digits| digits as usize + 1), false),
+            Some(Value::Text(text)) if is_visible(text) => (width(text), matches!(text.as_str(), "" | "-")),
+            _ => {
+                text.clear();
+                push(&mut text, cell);
+                (width(&text), matches!(text.as_str(), "" | "-"))
+            }
+        };
+        shown.width = shown.width.max(wide);
+        shown.silent &= silent;
     }
     shown
 }
@@ -130,9 +139,19 @@ impl<'a> Lines<'a> {
     fn cell(&mut self, text: &str, wide: usize, right: bool) {
         let space = wide.saturating_sub(width(text));
         let (before, behind) = if right { (space, 0) } else { (0, space) };
-        self.text.extend(std::iter::repeat_n(' ', before + PADDING / 2));
+        self.spaces(before + PADDING / 2);
         self.text.push_str(text);
-        self.text.extend(std::iter::repeat_n(' ', behind + PADDING / 2));
+        self.spaces(behind + PADDING / 2);
+    }
+
+    fn spaces(&mut self, count: usize) {
+        const SPACES: &str = "                                ";
+        let mut left = count;
+        while left > 0 {
+            let some = SPACES.get(..left).unwrap_or(SPACES);
+            self.text.push_str(some);
+            left -= some.len();
+        }
     }
 
     fn end(&mut self) -> Result<(), Error> {
@@ -224,5 +243,33 @@ mod tests {
         assert_eq!(at(Some(22)).1, ["Silent", "Long"]);
         let (least, hidden) = at(Some(1));
         assert_eq!((least.lines().count(), hidden), (2, vec!["Silent", "Long", "Last"]));
+    }
+
+    /// What is measured is as wide as what is written.
+    #[test]
+    fn columns_stand_below_one_another() {
+        let heading = |name, kind| Heading { name, kind, about: "" };
+        let screen: &[Screen] = &[Screen { heading: "N", column: "n" }, Screen { heading: "T", column: "t" }];
+        let numbers = [0, 9, 10, 99, 100, 12_345, u64::MAX];
+        let texts = ["", "a", "\u{1b}[31m", "日本", "e\u{301}", "-", "x y"];
+        let cells =
+            |(number, text): (u64, &str)| vec![Cell::Value(Value::Uint(number)), Cell::Value(Value::Text(text.into()))];
+        let answer = Table {
+            name: "test",
+            columns: vec![heading("n", Kind::Uint), heading("t", Kind::Text)],
+            screen,
+            record: false,
+            rows: numbers.into_iter().zip(texts).map(cells).collect(),
+            incomplete: Vec::new(),
+            remarks: Vec::new(),
+        };
+        let mut out = Vec::new();
+        write(&mut out, &answer, Terminal::default()).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        for (line, number) in out.lines().skip(1).zip(numbers) {
+            let number = format!("{number:>20}");
+            assert_eq!(line.get(1..21), Some(number.as_str()), "{line}");
+        }
+        assert!(out.contains("\\u{1b}[31m") && out.contains("日本"));
     }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 use ntlens_testkit::truth::Process;
-use ntlens_testkit::{DumpOptions, Kind, Machine, Truth, layouts};
+use ntlens_testkit::{
+    CallbackKind, CallbackSpec, DumpOptions, Kind, LoggerSpec, Machine, ProviderSpec, Truth, layouts,
+};
 use serde_json::Value as Json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,14 +20,22 @@ const EXPECTED: &[(&str, Check)] = &[
     ("protected", protected),
     ("tokens", tokens),
     ("hidden", hidden),
+    ("jobs", jobs),
+    ("dlls", dlls),
+    ("vads", vads),
+    ("mitigations", mitigations),
     ("handles", handles),
     ("objects", objects),
     ("crossings", crossings),
     ("collisions", collisions),
+    ("loggers", loggers),
+    ("callbacks", callbacks),
     ("modules", modules),
     ("unloaded", unloaded),
     ("coverage", coverage),
     ("crash", crash),
+    ("processors", processors),
+    ("services", services),
     ("read_memory", read_memory),
     ("translate", translate),
     ("layouts", field_offsets),
@@ -58,6 +68,15 @@ impl Sample {
         let layouts = layouts("10.0.19041.1288").expect("an embedded kernel");
         let mut machine = Machine::typical(layouts, 11, 36).current_process(4);
         machine.named_object("Mutant", SQUATTED);
+        machine
+            .logger(LoggerSpec::named("EventLog-System"))
+            .logger(LoggerSpec::named("a trace of my own").slot(9))
+            .provider(ProviderSpec::new(1).enabled(2, 4, 1, 0).enabled(9, 4, 1, 0))
+            .provider(ProviderSpec::new(2).enabled(9, 4, 1, 0))
+            .callback(CallbackSpec::new(CallbackKind::Process, Some("WdFilter.sys")))
+            .callback(CallbackSpec::new(CallbackKind::Object("Thread"), None));
+        machine.typical_jobs();
+        machine.hook_service(250);
         let image = machine.build();
         let base = image.truth().kernel.base;
         let system_variable = image.layouts().symbol("PsInitialSystemProcess").unwrap().0;
@@ -168,10 +187,47 @@ fn protected(text: &str, sample: &Sample) {
 fn hidden(text: &str, sample: &Sample) {
     let hidden: Vec<&Process> = sample.truth.processes.iter().filter(|process| !process.in_active_list).collect();
     let lines = words(text);
-    assert_eq!((hidden.len(), lines.len()), (1, 1), "{text}");
-    let start = format!("{} {} found by ", hidden[0].pid, hidden[0].image_name);
-    let found_by = lines[0].strip_prefix(&start).unwrap_or_else(|| panic!("{text}"));
-    assert!(found_by.contains("cid-table") && !found_by.contains("active-list"), "{text}");
+    assert_eq!((hidden.len(), lines.len()), (2, 2), "{text}");
+    for process in hidden {
+        let start = format!("{} {} found by ", process.pid, process.image_name);
+        let found_by = lines.iter().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(found_by.contains("cid-table"), process.in_cid_table, "{text}");
+        assert_eq!(found_by.contains("job-list"), process.job.is_some(), "{text}");
+        assert!(!found_by.contains("active-list"), "{text}");
+    }
+}
+
+fn jobs(text: &str, sample: &Sample) {
+    let truth = &sample.truth;
+    let job = |at: u64| truth.jobs.iter().find(|job| job.va == at).unwrap();
+    let mut lines: Vec<String> = truth
+        .sessions
+        .iter()
+        .map(|session| format!("session {} has {} processes", session.session_id, session.pids.len()))
+        .collect();
+    // What nothing but a handle leads to is not asked for.
+    for listed in truth.jobs.iter().filter(|job| job.listed) {
+        let limits = match listed.limit_flags {
+            0 => "",
+            0x2000 => "JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE",
+            0x2008 => "JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE",
+            _ => "JOB_OBJECT_LIMIT_WORKINGSET, JOB_OBJECT_LIMIT_SILO_READY",
+        };
+        let around = std::iter::successors(listed.parent, |parent| job(*parent).parent).count();
+        let members = listed.processes.len();
+        let line =
+            format!("job {:#018x} has {members} processes, {around} jobs around it, limits: {limits}", listed.va);
+        lines.push(line.trim_end().into());
+    }
+    for process in sample.processes() {
+        let mut jobs = std::iter::successors(process.job.map(job), |inner| inner.parent.map(job));
+        let Some(silo) = jobs.find(|job| job.silo) else { continue };
+        let kind = if silo.server_silo { "server-silo" } else { "silo" };
+        let (pid, name, id) = (process.pid, &process.image_name, silo.job_id.unwrap());
+        lines.push(format!("process {pid} {name} runs in {kind} {id}"));
+    }
+    assert!(lines.len() > 10);
+    assert_eq!(words(text), lines);
 }
 
 fn tokens(text: &str, sample: &Sample) {
@@ -193,6 +249,20 @@ fn tokens(text: &str, sample: &Sample) {
         format!("{} {} {level} {user}{debugs}", process.pid, process.image_name)
     };
     assert_eq!(words(text), sample.processes().iter().map(line).collect::<Vec<_>>());
+}
+
+fn loggers(text: &str, _: &Sample) {
+    assert_eq!(words(text), ["2 EventLog-System: 1 providers", "9 a trace of my own: 2 providers"]);
+}
+
+fn callbacks(text: &str, sample: &Sample) {
+    let line = |callback: &ntlens_testkit::truth::Callback| {
+        let module = callback.module.as_deref().unwrap_or("nobody");
+        format!("{} {:#018x} of {module}", callback.kind, callback.function)
+    };
+    let expected: Vec<String> = sample.truth.callbacks.iter().map(line).collect();
+    assert_eq!(expected.len(), 3);
+    assert_eq!(words(text), expected);
 }
 
 fn modules(text: &str, sample: &Sample) {
@@ -229,6 +299,32 @@ fn crash(text: &str, sample: &Sample) {
         format!("thread {} at {:#018x}", thread.tid, thread.va),
     ];
     assert_eq!(words(text), expected);
+}
+
+fn processors(text: &str, sample: &Sample) {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let expected: Vec<String> = sample
+        .truth
+        .cpus
+        .iter()
+        .flat_map(|cpu| {
+            let (entry, fault) = (cpu.lstar, cpu.handlers[14].address);
+            [
+                format!("{} SMEP SMAP UMIP FSGSBASE; system calls: {entry:#018x} in ntoskrnl.exe", cpu.number),
+                format!("  page faults: {fault:#018x} in ntoskrnl.exe"),
+            ]
+        })
+        .collect();
+    assert_eq!(lines, expected);
+}
+
+fn services(text: &str, sample: &Sample) {
+    let (of_nt, hooked) = (sample.truth.services.len(), &sample.truth.services[250]);
+    let expected = format!(
+        "{of_nt} services, 1 of them outside of the kernel\n{:>4} {:#018x} in no module\n",
+        hooked.index, hooked.address
+    );
+    assert_eq!(text, expected);
 }
 
 fn read_memory(text: &str, sample: &Sample) {
@@ -418,4 +514,63 @@ fn collisions(text: &str, sample: &Sample) {
     let global = SQUATTED.trim_start_matches("\\Sessions\\1");
     let expected = format!("{global} ({} holders) and {SQUATTED} ({} holders)", holders(global), holders(SQUATTED));
     assert_eq!(text.trim_end(), expected);
+}
+
+/// Whether the lists behind the environment block of a process are there to be read.
+fn readable(process: &Process) -> bool {
+    matches!(process.peb_state, "resident" | "transition" | "prototype")
+}
+
+fn dlls(text: &str, sample: &Sample) {
+    let mut expected = Vec::new();
+    for process in sample.processes() {
+        let native = if readable(process) { process.dlls.as_slice() } else { &[] };
+        let old = process.dlls32.iter().map(|dll| (32, dll));
+        for (bits, dll) in native.iter().map(|dll| (64, dll)).chain(old) {
+            expected.push(format!("{} {:#018x} {bits} {}", process.pid, dll.base, dll.name));
+        }
+    }
+    assert_eq!(words(text), expected);
+}
+
+fn vads(text: &str, sample: &Sample) {
+    const ANYTHING: u8 = 6;
+    let mut expected = Vec::new();
+    for process in sample.processes() {
+        for vad in process.vads.iter().filter(|vad| vad.protection == ANYTHING) {
+            let size = vad.end - vad.start + 1;
+            expected.push(format!("{} {:#018x} {size} bytes PAGE_EXECUTE_READWRITE", process.pid, vad.start));
+        }
+    }
+    assert!(expected.len() > 5, "a machine with such memory");
+    assert_eq!(words(text), expected);
+}
+
+/// The bits of Windows' own headers that processes of the machine have: word, number and name.
+fn mitigations(text: &str, sample: &Sample) {
+    const BITS: [(usize, u32, &str); 8] = [
+        (0, 4, "aslr:ForceRelocateImages"),
+        (0, 5, "aslr:HighEntropyASLREnabled"),
+        (0, 0, "cfg:ControlFlowGuardEnabled"),
+        (0, 2, "cfg:ControlFlowGuardStrict"),
+        (1, 14, "cet:CetUserShadowStacks"),
+        (0, 8, "dynamic_code:DisableDynamicCode"),
+        (0, 17, "fonts:AuditNonSystemFontLoading"),
+        (0, 12, "win32k:DisallowWin32kSystemCalls"),
+    ];
+    let line = |process: &&Process| {
+        let flags = &process.flags;
+        let words = [&flags.mitigation_flags, &flags.mitigation_flags2].map(|word| word.as_ref().unwrap().value);
+        let set = BITS.iter().filter(|(word, bit, _)| words[*word] >> bit & 1 == 1);
+        let known = BITS.iter().fold([0, 0], |mut known, (word, bit, _)| {
+            known[*word] |= 1 << bit;
+            known
+        });
+        assert!(words[0] & !known[0] == 0 && words[1] & !known[1] == 0, "another mitigation of {}", process.pid);
+        let start = [process.pid.to_string(), process.image_name.clone()];
+        start.into_iter().chain(set.map(|(.., name)| (*name).to_owned())).collect::<Vec<_>>().join(" ")
+    };
+    let expected: Vec<String> = sample.processes().iter().map(line).collect();
+    assert!(expected.iter().any(|line| line.contains("win32k:")), "a machine with mitigations");
+    assert_eq!(words(text), expected);
 }

@@ -15,9 +15,9 @@ use ntlens::OpenDump;
 use ntlens::address::{PAGE_SIZE, PhysAddr, VirtAddr};
 use ntlens::memory::spans::spans;
 use ntlens::memory::{Residence, VirtualMemory};
-use ntlens_testkit::{Kind, Machine, Placement, layouts};
+use ntlens_testkit::{CallbackKind, CallbackSpec, Kind, Machine, Placement, layouts};
 use peer::{given_symbols, python, volatility};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 
 /// Numbers that are the same in every run (xorshift64*).
@@ -255,4 +255,65 @@ fn volatility_finds_the_same_groups_and_privileges() {
         }
     }
     tally.finish("volatility3 tokens");
+}
+
+/// What volatility3 calls the kinds of callbacks.
+const PEER_KINDS: [(&str, &str); 4] = [
+    ("process", "PspCreateProcessNotifyRoutine"),
+    ("thread", "PspCreateThreadNotifyRoutine"),
+    ("image", "PspLoadImageNotifyRoutine"),
+    ("registry", "CmRegisterCallbackEx"),
+];
+
+/// A slot of the array for images that the peer does not look at.
+const LATE_SLOT: u32 = 20;
+
+#[test]
+fn volatility_finds_the_same_callbacks() {
+    let (Some(shared), Some(python)) = (shared(), python()) else { return };
+    let symbols = given_symbols(&shared);
+    let mut tally = Tally::default();
+    let of_kit = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers-callbacks.dmp");
+    let mut machine = Machine::typical(layouts("10.0.19041.1288").unwrap(), 12, 34);
+    for (kind, slot) in [(CallbackKind::Process, 63), (CallbackKind::Image, 7), (CallbackKind::Image, LATE_SLOT)] {
+        machine.callback(CallbackSpec::new(kind, Some("WdFilter.sys")).slot(slot));
+    }
+    machine.build().write_file(Kind::BitmapFull { active: true }, &of_kit).unwrap();
+    let samples = ["e3-9600-bitmap", "e7-18362-hooks"]
+        .map(|name| (name, dump_file(&shared.join(format!("dumps/{name}.dmp.xz")))));
+    for (name, path) in samples.into_iter().chain([("testkit", of_kit)]) {
+        let mut ours = rows(&ntlens::open(&path).unwrap(), "callbacks");
+        // Known fault of the peer: it reads only eight of the 64 slots for images.
+        let before = ours.len();
+        ours.retain(|row| row["kind"] != "image" || row["slot"].as_u64() < Some(8));
+        assert_eq!(before - ours.len(), usize::from(name == "testkit"), "{name}");
+        let theirs = volatility(&python, &symbols, &path, "windows.callbacks");
+        for (kind, peer_kind) in PEER_KINDS {
+            // volatility3 cuts addresses to the 48 bits that page tables translate, and modules' names have no ending.
+            let cut = |address: u64| address & 0xffff_ffff_ffff;
+            let own = |row: &&Json| row["kind"] == kind;
+            let mut own: Vec<Json> = ours
+                .iter()
+                .filter(own)
+                .map(|row| {
+                    let stem =
+                        row["module"].as_str().map(|module| module.rsplit_once('.').map_or(module, |(stem, _)| stem));
+                    json!([cut(hex(&row["address"]).unwrap()), stem, row["altitude"]])
+                })
+                .collect();
+            let peers = theirs.iter().filter(|row| row["Type"] == peer_kind);
+            let mut peers: Vec<Json> = peers
+                .map(|row| {
+                    let altitude = row["Detail"].as_str().and_then(|detail| detail.strip_prefix("Altitude: "));
+                    json!([cut(row["Callback"].as_u64().unwrap()), row["Module"], altitude])
+                })
+                .collect();
+            for list in [&mut own, &mut peers] {
+                list.sort_by_key(|row| row[0].as_u64());
+                list.dedup();
+            }
+            tally.check(kind, name, &own.into(), &peers.into());
+        }
+    }
+    tally.finish("volatility3 callbacks");
 }

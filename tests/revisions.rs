@@ -2,46 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr, missing_docs)]
 
 mod common;
+#[path = "common/others.rs"]
+mod others;
 
-use ntlens::layout::PdbId;
-use ntlens::layout::source::{LayoutSource, TableInfo};
+use ntlens::layout::source::LayoutSource;
 use ntlens::layout::{FieldDef, Layouts, StructDef};
 use ntlens::nt::snapshot::Options;
-use ntlens::symbols::Pack;
-use ntlens::{CoreError, FileSource, OpenDump};
+use ntlens::{FileSource, OpenDump};
+use others::others;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The embedded layouts without one kernel's, and with every other one changed.
-struct Others<F> {
-    pack: Pack<'static>,
-    hidden: Option<PdbId>,
-    change: F,
-}
-
-impl<F: Fn(Layouts) -> Layouts + Send + Sync> LayoutSource for Others<F> {
-    fn name(&self) -> &'static str {
-        "other revisions"
-    }
-
-    fn tables(&self) -> Vec<TableInfo> {
-        let tables = LayoutSource::tables(&self.pack).into_iter();
-        tables
-            .map(|table| if table.id == self.hidden { TableInfo { id: None, version: NOWHERE } } else { table })
-            .collect()
-    }
-
-    fn load(&self, tables: &[usize]) -> Result<Vec<Layouts>, CoreError> {
-        Ok(self.pack.load(tables)?.into_iter().map(&self.change).collect())
-    }
-}
-
-const NOWHERE: ntlens::layout::Version = ntlens::layout::Version { major: 0, minor: 0, build: 0, revision: None };
-
-fn others<F: Fn(Layouts) -> Layouts + Send + Sync>(hidden: Option<PdbId>, change: F) -> Others<F> {
-    Others { pack: Pack::embedded().unwrap(), hidden, change }
-}
 
 /// The same layouts with `bytes` more inside a structure, from an offset on.
 fn grown(layouts: &Layouts, structure: &str, from: u32, bytes: u32) -> Layouts {

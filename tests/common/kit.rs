@@ -3,8 +3,12 @@
 
 use crate::common::{Tally, address, document};
 use ntlens::OpenDump;
+use ntlens::layout::Layouts;
 use ntlens_testkit::truth::{Process, Truth};
-use ntlens_testkit::{DumpOptions, Image, Kind, Machine, layouts, versions};
+use ntlens_testkit::{
+    CallbackKind, CallbackSpec, DumpOptions, Image, Kind, LoggerSpec, Machine, ProcessSpec, ProviderKind, ProviderSpec,
+    TokenSpec, layouts, versions,
+};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -27,6 +31,49 @@ pub(crate) fn typical(build: u32, seed: u64, processes: usize) -> Machine {
     let layouts = layouts(&kernel(build)).expect("a version that is listed");
     Machine::typical(layouts, seed, processes).memory(56 << 20)
 }
+
+/// A machine that is watched: trace sessions, providers and callbacks of every kind.
+pub(crate) fn watched(layouts: Layouts) -> Machine {
+    let build = layouts.version().map_or(0, |version| version.build);
+    let mut machine = Machine::new(layouts).memory(40 << 20).seed(23);
+    let log = machine.process(ProcessSpec::named("svchost.exe"));
+    let defender = machine.process(ProcessSpec::named("MsMpEng.exe").protection(0x31));
+    let user = machine.process(ProcessSpec::named("tool.exe").session(1).token(TokenSpec::user(1001, 0x2000)));
+    machine.typical_modules(48);
+    let kernel_events = "Circular Kernel Context Logger";
+    machine
+        .logger(LoggerSpec::named(kernel_events).mode(0x0280_0400).flag("KernelTrace"))
+        .logger(LoggerSpec::named("Eventlog-Security").consumer(log).flag("RealTime").flag("SecurityTrace"))
+        .logger(LoggerSpec::named("DefenderApiLogger").consumer(defender).flag("AutoLogger").started_by(4))
+        .logger(LoggerSpec::named("трасса").slot(63).log_file("C:\\Users\\user\\трасса.etl").started_by(user))
+        .provider(ProviderSpec::new(THREAT_INTELLIGENCE).enabled(4, 0xff, 0x3_ffff, 0).module(Some("ntoskrnl.exe")))
+        .provider(ProviderSpec::new(SECURITY_AUDITING).enabled(3, 4, u64::MAX, 0).process(log).process(defender))
+        .provider(ProviderSpec::new(KERNEL_PROCESS).enabled(4, 5, 0x50, 0x10).enabled(63, 2, 1, 1).process(user))
+        .provider(
+            ProviderSpec::new(0x1234_5678 << 96).kind(ProviderKind::Group).process(user).module(Some("tcpip.sys")),
+        )
+        .provider(ProviderSpec::new(0x1234_5678 << 96).kind(ProviderKind::Trace))
+        .callback(CallbackSpec::new(CallbackKind::Process, Some("WdFilter.sys")).context(6))
+        .callback(CallbackSpec::new(CallbackKind::Process, Some("cng.sys")).slot(63))
+        .callback(CallbackSpec::new(CallbackKind::Thread, None).slot(5))
+        .callback(CallbackSpec::new(CallbackKind::Image, Some("ntoskrnl.exe")))
+        .callback(CallbackSpec::new(CallbackKind::Registry, Some("WdFilter.sys")).context(0xabc).altitude("360000.5"))
+        .callback(CallbackSpec::new(CallbackKind::Registry, Some("ksecdd.sys")))
+        .callback(CallbackSpec::new(CallbackKind::Object("Process"), Some("WdFilter.sys")).context(0xdef))
+        .callback(CallbackSpec::new(CallbackKind::Object("Process"), Some("tcpip.sys")).altitude("40000").off())
+        .callback(CallbackSpec::new(CallbackKind::Object("Thread"), Some("WdFilter.sys")));
+    if build >= 14393 {
+        machine
+            .logger(LoggerSpec::named("inside").container_of(user).flag("RealTime"))
+            .provider(ProviderSpec::new(THREAT_INTELLIGENCE).container_of(user));
+    }
+    machine
+}
+
+/// Well-known providers, as their GUIDs are spelled.
+const THREAT_INTELLIGENCE: u128 = 0xf4e1_897c_bb5d_5668_f1d8_040f_4d8d_d344;
+const SECURITY_AUDITING: u128 = 0x5484_9625_5478_4994_a5ba_3e3b_0328_c30d;
+const KERNEL_PROCESS: u128 = 0x22fb_2cd6_0e7b_422b_a0c7_2fad_1fd0_e716;
 
 /// The bytes of a dump, and what is true of it.
 pub(crate) fn dump(image: &Image, options: impl Into<DumpOptions>) -> (Vec<u8>, Truth) {
@@ -235,7 +282,7 @@ fn check_process(tally: &mut Tally, place: &str, row: &Json, process: &Process, 
         ("deleted", (!alive).into()),
         ("being_debugged", false.into()),
         ("token", address(process.token.va)),
-        ("job", Json::Null),
+        ("job", process.job.map_or(Json::Null, address)),
     ] {
         tally.check(column, place, &row[column], &expected);
     }
@@ -271,6 +318,7 @@ fn check_process(tally: &mut Tally, place: &str, row: &Json, process: &Process, 
         ("active-list", process.in_active_list),
         ("cid-table", process.in_cid_table),
         ("session-list", process.session_id.is_some()),
+        ("job-list", process.job.is_some()),
         ("crash-context", process.pid == truth.kernel.current_process && kind != Kind::Raw),
     ];
     let shown = |name: &str| kind != Kind::Triage || name == "crash-context";
@@ -426,6 +474,13 @@ pub(crate) fn check_crash(tally: &mut Tally, place: &str, dump: &OpenDump, truth
     }
     let header = &truth.dump.as_ref().unwrap().header;
     tally.check("rip", place, &row["rip"], &address(header.context_rip));
+    let module = truth.modules.iter().find(|module| {
+        (module.base..module.base + module.size).contains(&header.context_rip)
+            && (kind == Kind::Triage || !module.hidden)
+    });
+    tally.check("rip_module", place, &row["rip_module"], &module.map(|module| module.name.as_str()).into());
+    let offset = module.map(|module| header.context_rip - module.base);
+    tally.check("rip_offset", place, &row["rip_offset"], &offset.into());
     tally.check("exception_address", place, &row["exception_address"], &address(header.context_rip));
     tally.check("exception_code", place, &row["exception_code"], &0x8000_0003_u32.into());
 }

@@ -74,10 +74,29 @@ pub(crate) fn json(path: &Path) -> Json {
     serde_json::from_slice(&bytes).expect("a JSON file")
 }
 
+/// Every machine of the shared folder: its name, its dump and what is true of it.
+pub(crate) fn machines(mut each: impl FnMut(&str, &OpenDump, &Json)) {
+    let Some(shared) = shared() else { return };
+    let packed = files(&shared.join("dumps"), ".dmp.xz");
+    assert!(packed.len() >= 12, "{} dumps", packed.len());
+    for path in packed {
+        let name = path.file_name().expect("a name").to_string_lossy().replace(".dmp.xz", "");
+        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
+        let dump = ntlens::open(dump_file(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        each(&name, &dump, &truth);
+    }
+}
+
 /// The document that the command would print.
 pub(crate) fn document(dump: &OpenDump, table: &str) -> Json {
-    let answer =
-        question(table).expect("a question").ask(dump, Wanted::All).unwrap_or_else(|error| panic!("{table}: {error}"));
+    document_with(dump, table, &Arguments::default())
+}
+
+/// The document that the command would print with these arguments.
+pub(crate) fn document_with(dump: &OpenDump, table: &str, arguments: &Arguments) -> Json {
+    let question = question(table).expect("a question");
+    let answer = question.ask_with(dump, arguments, Wanted::All, &OneByOne);
+    let answer = answer.unwrap_or_else(|error| panic!("{table}: {error}"));
     let mut bytes = Vec::new();
     render::write(&mut bytes, Format::Json, Some(dump), &answer, Terminal::default()).expect("JSON");
     serde_json::from_slice(&bytes).expect("valid JSON")

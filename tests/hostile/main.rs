@@ -12,7 +12,9 @@ mod fields;
 mod files;
 mod kernel;
 mod objects;
+mod processors;
 mod reads;
+mod sensors;
 
 use common::{address, document, rows};
 use kit::{bare, dump, offset, read_u64, symbol};
@@ -148,9 +150,14 @@ fn complaints(dump: &OpenDump, table: &str) -> String {
 
 /// Where a kernel address lies in the full dump: its runs follow each other behind the header.
 fn at(va: u64) -> u64 {
-    let space = SMALL.space(4).unwrap();
-    let physical = space.translate(SMALL.memory(), va).unwrap_or_else(|| panic!("{va:#x} is not mapped")).physical;
-    of_physical(physical)
+    at_in(&SMALL, va)
+}
+
+/// The same in the full dump of another machine.
+fn at_in(image: &Image, va: u64) -> u64 {
+    let space = image.space(4).unwrap();
+    let physical = space.translate(image.memory(), va).unwrap_or_else(|| panic!("{va:#x} is not mapped")).physical;
+    of_physical_in(image, physical)
 }
 
 fn of_physical(physical: u64) -> u64 {

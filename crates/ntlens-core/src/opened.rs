@@ -4,15 +4,17 @@ use crate::dump::Dump;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::layout::source::LayoutSource;
+use crate::nt::callback::{self, Callbacks};
 use crate::nt::census::Processes;
 use crate::nt::collision::{self, Collisions};
 use crate::nt::crossing::{self, Crossings};
+use crate::nt::etw::{self, Tracing};
 use crate::nt::handle::{self, Handles};
 use crate::nt::holder::{self, Holders};
-use crate::nt::job::Jobs;
 use crate::nt::job_census;
 use crate::nt::module::Modules;
 use crate::nt::namespace::{self, Namespace};
+use crate::nt::session;
 use crate::nt::snapshot::{Options, Snapshot};
 use crate::nt::unloaded::Unloaded;
 use crate::source::ByteSource;
@@ -87,9 +89,15 @@ impl OpenDump {
         Ok(self.kernel()?.processes())
     }
 
-    /// The jobs, also those that only handles lead to: the others are in [`Processes::jobs`], which costs less.
-    pub fn jobs(&self) -> Result<Jobs, Error> {
-        Ok(job_census::with_handles(self.kernel()?).jobs)
+    /// The processes with all jobs, also those that only handles lead to. The others [`Self::processes`] gives, too.
+    pub fn jobs(&self) -> Result<Processes, Error> {
+        Ok(job_census::with_handles(self.kernel()?))
+    }
+
+    /// The processes with all sessions, also those that only the kernel's list has. The others [`Self::processes`] gives,
+    /// too.
+    pub fn sessions(&self) -> Result<Processes, Error> {
+        Ok(session::with_list(self.kernel()?))
     }
 
     /// The handles of some processes, with what they lead to.
@@ -120,6 +128,17 @@ impl OpenDump {
     /// The loaded modules.
     pub fn modules(&self) -> Result<Modules, Error> {
         Ok(self.kernel()?.modules())
+    }
+
+    /// The functions that drivers have the kernel call.
+    pub fn callbacks(&self) -> Result<Callbacks, Error> {
+        Ok(callback::callbacks(self.kernel()?))
+    }
+
+    /// The sessions and providers of event tracing, of the host and of each container.
+    pub fn tracing(&self) -> Result<Tracing, Error> {
+        let kernel = self.kernel()?;
+        Ok(etw::tracing(kernel, &kernel.processes().jobs))
     }
 
     /// The unloaded modules, the oldest first.

@@ -36,6 +36,8 @@ pub(crate) struct Assembly<'m> {
     pub(crate) next_tid: u64,
     /// Frames of images that all processes share, by path.
     pub(crate) shared_images: BTreeMap<String, u64>,
+    /// Subsections of mapped files, by path.
+    pub(crate) subsections: BTreeMap<String, u64>,
     pub(crate) invalid_pte_mask: u64,
     /// The debugger data block, not encoded.
     pub(crate) kdbg: Vec<u8>,
@@ -110,6 +112,7 @@ impl<'m> Assembly<'m> {
             keys: BTreeMap::new(),
             next_tid: 0,
             shared_images: BTreeMap::new(),
+            subsections: BTreeMap::new(),
             invalid_pte_mask,
             kdbg: Vec::new(),
         }
@@ -123,10 +126,14 @@ impl<'m> Assembly<'m> {
         self.namespace();
         self.processes();
         self.sessions();
+        self.jobs();
         self.handles();
         self.modules();
         self.unloaded_drivers();
         self.processors();
+        self.tracing();
+        self.callbacks();
+        let session_memory = self.services();
         self.memory_manager();
         self.kdbg();
         if let Some(at) = self.symbol("KiKvaShadow") {
@@ -142,6 +149,7 @@ impl<'m> Assembly<'m> {
                 shadow.shadow(&mut self.guest.memory, built.space, self.plan.kernel);
             }
         }
+        self.map_in_sessions(&session_memory);
         self.translations();
         Image::new(self)
     }

@@ -71,6 +71,10 @@ impl Assembly<'_> {
                 ("Thread".into(), process(pid).threads.first().expect("the process has threads").va, None)
             }
             HandleTarget::Token(pid) => ("Token".into(), process(pid).token.va, None),
+            HandleTarget::Job(number) => {
+                let job = &self.truth.jobs[*number];
+                ("Job".into(), job.va, job.name.clone())
+            }
             HandleTarget::Named(path) => {
                 let known = self.truth.named_objects.iter().find(|object| object.path == *path);
                 let object = known.unwrap_or_else(|| panic!("no object {path}: add it with Machine::named_object"));

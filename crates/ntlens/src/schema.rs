@@ -82,6 +82,7 @@ fn property(kind: Kind, about: &str) -> Json {
         Kind::Confidence => json!({"type": ["number", "null"], "minimum": 0, "maximum": 1}),
         Kind::Duration => json!({"type": ["number", "null"], "minimum": 0}),
         Kind::List => json!({"type": ["array", "null"], "items": {"type": "string"}}),
+        Kind::Numbers => json!({"type": ["array", "null"], "items": {"type": "integer", "minimum": 0}}),
         Kind::Addresses => json!({"type": ["array", "null"], "items": {"type": "string", "pattern": ADDRESS}}),
         _ => json!({"type": ["string", "null"]}),
     };

@@ -1,6 +1,9 @@
 //! Runs the command, and writes the dumps that it reads.
 
-use ntlens_testkit::{DumpOptions, Image, Kind, Machine, ModuleSpec, ProcessSpec, layouts};
+use ntlens_testkit::{
+    CallbackKind, CallbackSpec, DumpOptions, Image, Kind, LoggerSpec, Machine, ModuleSpec, ProcessSpec, ProviderSpec,
+    layouts,
+};
 use serde_json::Value as Json;
 use std::ffi::OsStr;
 use std::fs;
@@ -87,6 +90,9 @@ impl Sample {
             "tokens",
             "handles",
             "objects",
+            "loggers",
+            "providers",
+            "callbacks",
             "modules",
             "unloaded",
             "crash",
@@ -118,6 +124,11 @@ pub(crate) fn sample() -> &'static Sample {
         machine.process(ProcessSpec::named("document").image_path(HOSTILE_PATH).command_line("@SUM(1)"));
         machine.process(ProcessSpec::named("\x1b[2Jgone").hidden());
         machine.module(ModuleSpec::named(HOSTILE_MODULE));
+        machine
+            .logger(LoggerSpec::named(HOSTILE_NAMES[0]).log_file(HOSTILE_PATH))
+            .provider(ProviderSpec::new(1).enabled(2, 4, 1, 0).module(Some(HOSTILE_MODULE)))
+            .callback(CallbackSpec::new(CallbackKind::Image, Some(HOSTILE_MODULE)))
+            .callback(CallbackSpec::new(CallbackKind::Registry, None).altitude(HOSTILE_NAMES[2]));
         let image = machine.build();
 
         let whole = DumpOptions::new(Kind::BitmapFull { active: true });

@@ -5,27 +5,16 @@ use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
 use crate::nt::access;
+pub use crate::nt::census::Of;
 use crate::nt::census::Processes;
 use crate::nt::handle_table::{Attributes, HandleEntry};
 use crate::nt::object_name::Names;
 use crate::nt::object_type::ObjectTypes;
-use crate::nt::process::{Process, Sources};
+use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-/// Whose handles are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Of {
-    /// Of the processes in the active list.
-    #[default]
-    ActiveList,
-    /// Of every process that any source knows.
-    All,
-    /// Of the process with this id.
-    Process(u64),
-}
 
 /// A process that holds handles.
 #[derive(Clone, Debug)]
@@ -103,7 +92,7 @@ pub(crate) fn handles_of(snapshot: &Snapshot, census: &Processes, of: Of) -> Han
     let types = snapshot.object_manager_with(|| census).types();
     let mut found = Handles { handles: Vec::new(), incomplete: census.incomplete.clone() };
     found.incomplete.extend(types.incomplete.iter().cloned());
-    let wanted = census.processes.iter().filter(|process| is_wanted(process, of));
+    let wanted = census.processes.iter().filter(|process| of.includes(process));
     let mut tables = Tables { snapshot, held: Vec::new(), left: 0 };
     for process in wanted {
         tables.add(process, &mut found.incomplete);
@@ -135,15 +124,6 @@ pub(crate) fn handles_of(snapshot: &Snapshot, census: &Processes, of: Of) -> Han
         found.incomplete.push(Incomplete::new(what, "handle tables", Absent::Malformed).times(left));
     }
     found
-}
-
-fn is_wanted(process: &Process, of: Of) -> bool {
-    match of {
-        // A triage dump has no list to be in.
-        Of::ActiveList => process.sources().intersects(Sources::ACTIVE_LIST | Sources::CRASH_CONTEXT),
-        Of::All => true,
-        Of::Process(pid) => process.pid() == Ok(pid),
-    }
 }
 
 /// The entries of the processes' tables.

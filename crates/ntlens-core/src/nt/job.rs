@@ -7,10 +7,13 @@ use crate::incomplete::Incomplete;
 use crate::layout::field::{Bits, Embedded, Field, Flags, Scalar};
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
-use crate::nt::list::Links;
+use crate::nt::fields::Fields;
+use crate::nt::group::{Found, Group};
+use crate::nt::list;
 use crate::nt::object_name::{Name, Names};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
+use crate::text;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -27,8 +30,6 @@ crate::fields! {
         parent_job: Field<VirtAddr> = "ParentJob",
         /// The outermost job around it.
         root_job: Field<VirtAddr> = "RootJob",
-        /// Jobs around it.
-        nesting_depth: Field<u8> = "NestingDepth",
         /// Its number, since Windows 10.
         job_id: Field<u32> = "JobId",
         /// Number of its session.
@@ -138,6 +139,59 @@ pub enum JobFlagWord {
     JobFlags2,
 }
 
+/// Names of the bits of `LimitFlags` (`JOB_OBJECT_LIMIT_*` of `winnt.h`), from the lowest on. The last one is undocumented
+/// and named as in the headers of System Informer.
+const LIMITS: [&str; 23] = [
+    "JOB_OBJECT_LIMIT_WORKINGSET",
+    "JOB_OBJECT_LIMIT_PROCESS_TIME",
+    "JOB_OBJECT_LIMIT_JOB_TIME",
+    "JOB_OBJECT_LIMIT_ACTIVE_PROCESS",
+    "JOB_OBJECT_LIMIT_AFFINITY",
+    "JOB_OBJECT_LIMIT_PRIORITY_CLASS",
+    "JOB_OBJECT_LIMIT_PRESERVE_JOB_TIME",
+    "JOB_OBJECT_LIMIT_SCHEDULING_CLASS",
+    "JOB_OBJECT_LIMIT_PROCESS_MEMORY",
+    "JOB_OBJECT_LIMIT_JOB_MEMORY",
+    "JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION",
+    "JOB_OBJECT_LIMIT_BREAKAWAY_OK",
+    "JOB_OBJECT_LIMIT_SILENT_BREAKAWAY_OK",
+    "JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE",
+    "JOB_OBJECT_LIMIT_SUBSET_AFFINITY",
+    "JOB_OBJECT_LIMIT_JOB_MEMORY_LOW",
+    "JOB_OBJECT_LIMIT_JOB_READ_BYTES",
+    "JOB_OBJECT_LIMIT_JOB_WRITE_BYTES",
+    "JOB_OBJECT_LIMIT_CPU_RATE_CONTROL",
+    "JOB_OBJECT_LIMIT_IO_RATE_CONTROL",
+    "JOB_OBJECT_LIMIT_NET_RATE_CONTROL",
+    "bit_21",
+    "JOB_OBJECT_LIMIT_SILO_READY",
+];
+
+/// `JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE`
+const KILL_ON_JOB_CLOSE: u32 = 1 << 13;
+
+/// Names of the bits of `UIRestrictionsClass` (`JOB_OBJECT_UILIMIT_*` of `winnt.h`), from the lowest on.
+const UI_RESTRICTIONS: [&str; 8] = [
+    "JOB_OBJECT_UILIMIT_HANDLES",
+    "JOB_OBJECT_UILIMIT_READCLIPBOARD",
+    "JOB_OBJECT_UILIMIT_WRITECLIPBOARD",
+    "JOB_OBJECT_UILIMIT_SYSTEMPARAMETERS",
+    "JOB_OBJECT_UILIMIT_DISPLAYSETTINGS",
+    "JOB_OBJECT_UILIMIT_GLOBALATOMS",
+    "JOB_OBJECT_UILIMIT_DESKTOP",
+    "JOB_OBJECT_UILIMIT_EXITWINDOWS",
+];
+
+/// The names of limits that are on.
+pub fn limit_names(flags: u32) -> Vec<String> {
+    text::bit_names(flags.into(), &LIMITS)
+}
+
+/// The names of what processes may not do with windows.
+pub fn ui_restriction_names(class: u32) -> Vec<String> {
+    text::bit_names(class.into(), &UI_RESTRICTIONS)
+}
+
 /// Groups of processors that a mask can have.
 const MAX_GROUPS: u16 = 64;
 
@@ -146,34 +200,11 @@ const MAX_GROUPS: u16 = 64;
 pub struct Job {
     snapshot: Snapshot,
     view: StructView,
-    pub(crate) sources: JobSources,
-    pub(crate) members: Result<Vec<VirtAddr>, Absent>,
+    sources: JobSources,
+    members: Result<Vec<VirtAddr>, Absent>,
 }
 
 impl Job {
-    /// Reads an address as a job; an error if what lies there is none. One list that holds together is enough for a job,
-    /// and so is memory that is missing: then nothing speaks against it.
-    pub(crate) fn probe(snapshot: &Snapshot, at: VirtAddr, sources: JobSources) -> Result<Self, Absent> {
-        /// Every object lies at a multiple of this.
-        const ALIGNMENT: u64 = 8;
-        if !at.is_kernel() || !at.0.is_multiple_of(ALIGNMENT) {
-            return Err(Absent::Malformed);
-        }
-        let fields = &snapshot.fields().job;
-        let view = StructView::read(snapshot.space(), at, fields.extent);
-        let members = Err(Absent::AddressNotInDump);
-        let job = Self { snapshot: snapshot.clone(), view, sources, members };
-        let holds = |list: &Result<Field<Embedded>, Absent>| {
-            let at = job.view.address_of(list)?;
-            let links = Links::read(snapshot.space(), at)?;
-            let forward = Links::read(snapshot.space(), links.flink).is_ok_and(|next| next.blink == at);
-            Ok(forward || Links::read(snapshot.space(), links.blink).is_ok_and(|last| last.flink == at))
-        };
-        let lists: [Result<bool, Absent>; 2] = [holds(&fields.job_links), holds(&fields.process_list_head)];
-        let is_none = lists.contains(&Ok(false)) && !lists.contains(&Ok(true));
-        if is_none { Err(Absent::Malformed) } else { Ok(job) }
-    }
-
     /// A field by its declaration in [`JobFields`].
     pub fn get<T: Scalar>(&self, field: impl Fn(&JobFields) -> &Result<Field<T>, Absent>) -> Result<T, Absent> {
         self.view.get(field(&self.snapshot.fields().job))
@@ -185,6 +216,10 @@ impl Job {
         field: impl Fn(&JobFields) -> &Result<Field<VirtAddr>, Absent>,
     ) -> Result<Option<VirtAddr>, Absent> {
         self.get(field).map(|at| Some(at).filter(|at| !at.is_null()))
+    }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
     }
 
     /// Address of the `EJOB`.
@@ -246,6 +281,11 @@ impl Job {
         Ok((value, field.as_ref().map(|field| field.names(value)).unwrap_or_default()))
     }
 
+    /// Closing the last handle ends its processes.
+    pub fn kill_on_close(&self) -> Result<bool, Absent> {
+        self.get(|fields| &fields.limit_flags).map(|flags| flags & KILL_ON_JOB_CLOSE != 0)
+    }
+
     /// The processors of its processes: a mask for each group of 64.
     pub fn affinity(&self) -> Result<Vec<u64>, Absent> {
         let groups = self.get(|fields| &fields.affinity_count)?;
@@ -256,13 +296,55 @@ impl Job {
         let mask = |group| self.snapshot.space().read_pointer(first.wrapping_add(u64::from(group) * 8));
         (0..groups).map(|group| mask(group).map(|mask| mask.0)).collect()
     }
+}
 
-    /// Where a list begins or goes on.
-    pub(crate) fn list(
-        &self,
-        field: impl Fn(&JobFields) -> &Result<Field<Embedded>, Absent>,
-    ) -> Result<VirtAddr, Absent> {
-        self.view.address_of(field(&self.snapshot.fields().job))
+impl Group for Job {
+    type Source = JobSources;
+
+    const NAME: &'static str = "job";
+    const LIST: &'static str = "list of jobs";
+    const MEMBERS: &'static str = "list of a job's processes";
+    const AROUND: Option<(&'static str, JobSources)> = Some(("EJOB.ParentJob", JobSources::PARENT_JOB));
+    const MAX: usize = 1 << 14;
+
+    fn probe(snapshot: &Snapshot, at: VirtAddr) -> Result<Self, Absent> {
+        /// Every object lies at a multiple of this.
+        const ALIGNMENT: u64 = 8;
+        if !at.is_kernel() || !at.0.is_multiple_of(ALIGNMENT) {
+            return Err(Absent::Malformed);
+        }
+        let fields = &snapshot.fields().job;
+        let view = StructView::read(snapshot.space(), at, fields.extent);
+        let lists = [view.address_of(&fields.job_links), view.address_of(&fields.process_list_head)];
+        if list::speak_against(snapshot.space(), &lists) {
+            return Err(Absent::Malformed);
+        }
+        let (snapshot, members) = (snapshot.clone(), Err(Absent::AddressNotInDump));
+        Ok(Self { snapshot, view, sources: JobSources::empty(), members })
+    }
+
+    fn add_source(&mut self, source: JobSources) {
+        self.sources |= source;
+    }
+
+    fn around(&self) -> Option<VirtAddr> {
+        self.parent().ok().flatten()
+    }
+
+    fn links(fields: &Fields) -> Result<Field<Embedded>, Absent> {
+        fields.job.job_links
+    }
+
+    fn members_head(&self) -> Result<VirtAddr, Absent> {
+        self.view.address_of(&self.snapshot.fields().job.process_list_head)
+    }
+
+    fn process_links(fields: &Fields) -> Result<Field<Embedded>, Absent> {
+        fields.process.eprocess.job_links
+    }
+
+    fn set_members(&mut self, members: Vec<VirtAddr>) {
+        self.members = Ok(members);
     }
 }
 
@@ -281,31 +363,27 @@ pub struct Chain<'a> {
 /// The jobs of a dump.
 #[derive(Clone, Debug, Default)]
 pub struct Jobs {
-    pub(crate) by_address: BTreeMap<VirtAddr, Job>,
+    pub(crate) found: Found<Job>,
     /// The build has no silos.
     pub(crate) no_silos: bool,
-    /// The kernel's list was found.
-    pub(crate) listed: bool,
-    /// What could not be read.
-    pub(crate) unread: Vec<Incomplete>,
     /// Where jobs and processes contradict each other.
-    pub(crate) contradictions: Vec<Incomplete>,
+    pub contradictions: Vec<Incomplete>,
 }
 
 impl Jobs {
     /// The job at an address.
     pub fn get(&self, job: VirtAddr) -> Option<&Job> {
-        self.by_address.get(&job)
+        self.found.by_address.get(&job)
     }
 
     /// All of them, in the order of their addresses.
     pub fn iter(&self) -> impl Iterator<Item = &Job> {
-        self.by_address.values()
+        self.found.by_address.values()
     }
 
-    /// What could not be read, and where jobs and processes contradict each other.
-    pub fn incomplete(&self) -> impl Iterator<Item = &Incomplete> {
-        self.unread.iter().chain(&self.contradictions)
+    /// Whether the build has no silos at all.
+    pub fn have_no_silos(&self) -> bool {
+        self.no_silos
     }
 
     /// A job and the jobs around it.
@@ -348,5 +426,20 @@ impl Jobs {
             (job.address(), header.and_then(|header| names.path(&header)))
         };
         self.iter().map(&mut name).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values as `winnt.h` defines them.
+    #[test]
+    fn limits_have_the_headers_names() {
+        assert_eq!(limit_names(KILL_ON_JOB_CLOSE), ["JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE"]);
+        assert_eq!(limit_names(0x100), ["JOB_OBJECT_LIMIT_PROCESS_MEMORY"]);
+        assert_eq!(limit_names(0x4_0200), ["JOB_OBJECT_LIMIT_JOB_MEMORY", "JOB_OBJECT_LIMIT_CPU_RATE_CONTROL"]);
+        assert_eq!(limit_names(0x8020_0000), ["bit_21", "bit_31"]);
+        assert_eq!(ui_restriction_names(0x41), ["JOB_OBJECT_UILIMIT_HANDLES", "JOB_OBJECT_UILIMIT_DESKTOP"]);
     }
 }

@@ -44,6 +44,8 @@ pub struct NamedObject {
 pub struct Namespace {
     /// Each object once: a directory, then what is in it, in the order of their names.
     pub objects: Vec<NamedObject>,
+    /// The server silos, each with its root.
+    pub silos: Vec<ServerSilo>,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
@@ -64,7 +66,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
         types,
         places: manager.places(),
         seen: BTreeSet::new(),
-        found: Namespace { objects: Vec::new(), incomplete: types.incomplete.clone() },
+        found: Namespace { incomplete: types.incomplete.clone(), ..Namespace::default() },
         text: 0,
         lost: 0,
     };
@@ -87,6 +89,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
             found.incomplete.push(Incomplete::new("root directory of a server silo", silo.job, why));
         }
     }
+    found.silos = silos.to_vec();
     found
 }
 

@@ -371,13 +371,19 @@ impl<'s> Names<'s> {
             StructView::read(memory, segment, fields.segment.extent).get(&fields.segment.control_area)?
         };
         // The low bits mark sections of files on other machines, which have no control area.
-        if area.is_null() || area.0 & 3 != 0 {
+        if area.0 & 3 != 0 { Ok(None) } else { self.control_area(area) }
+    }
+
+    /// The file that a control area maps; `None` for one that is backed by the page file.
+    pub(crate) fn control_area(&mut self, area: VirtAddr) -> Name {
+        if area.is_null() {
             return Ok(None);
         }
         if !area.is_kernel() {
             return Err(Absent::Malformed);
         }
-        let view = StructView::read(memory, area, fields.control_area.extent);
+        let fields = &self.snapshot.fields().object_name;
+        let view = StructView::read(&self.memory, area, fields.control_area.extent);
         let file = view.get(&fields.control_area.file_pointer)?.without_fast_ref();
         if file.is_null() { Ok(None) } else { self.file(file, 0).map(|name| Some(name.into())) }
     }

@@ -8,7 +8,7 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::kdbg::Kdbg;
-use crate::layout::field::{Embedded, Field};
+use crate::layout::field::{Bits, Embedded, Field};
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
 use crate::nt::process::Process;
@@ -28,6 +28,10 @@ crate::fields! {
         objects: Field<u32> = "TotalNumberOfObjects",
         /// Handles to objects of the type.
         handles: Field<u32> = "TotalNumberOfHandles",
+        /// Head of the list of functions that are called when handles to objects of the type are made.
+        callback_list: Field<Embedded> = "CallbackList",
+        /// Whether they are called.
+        supports_object_callbacks: Bits = "TypeInfo.SupportsObjectCallbacks",
     }
 }
 

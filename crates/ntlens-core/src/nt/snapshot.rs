@@ -19,6 +19,7 @@ use crate::nt::fields::Fields;
 use crate::nt::fit::Fit;
 use crate::nt::image::ImageHeaders;
 use crate::nt::infer::{self, Evidence, Inferred};
+use crate::nt::list;
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::object_manager::ObjectManager;
@@ -513,7 +514,7 @@ fn heads(
     let symbol = |name| symbol(layouts, base, name).ok();
     let exported = |name| ImageHeaders::read(space, base).and_then(|headers| headers.export(space, name)).ok();
     let mut list = |name: &'static str, offset, in_header: Option<VirtAddr>, others: [Option<VirtAddr>; 3]| {
-        let is_head = |at: &VirtAddr| module::is_list_head(space, *at);
+        let is_head = |at: &VirtAddr| list::is_linked(space, *at);
         if let Some(at) = in_header.filter(is_head) {
             return Ok(at);
         }
@@ -582,7 +583,7 @@ fn head_behind_system(inner: &Inner) -> Result<VirtAddr, Absent> {
     let system = initial_system_process(inner)?.wrapping_add(links.offset.into());
     let head = crate::nt::list::Links::read(&inner.space, system)?.blink;
     let inside = inner.headers.is_none_or(|headers| headers.contains(head));
-    if inside && module::is_list_head(&inner.space, head) { Ok(head) } else { Err(Absent::SymbolsNeeded) }
+    if inside && list::is_linked(&inner.space, head) { Ok(head) } else { Err(Absent::SymbolsNeeded) }
 }
 
 /// What at an address speaks against its being System. A field that is not in the dump says nothing; `None` if no field

@@ -1,7 +1,7 @@
 //! `crossings`: who holds what across a border that should hold.
 
 use super::handles;
-use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
+use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, scope, screen};
 use crate::error::Error;
 use crate::nt::crossing::{Border, Crossing, Wanted};
 use crate::nt::integrity::Integrity;
@@ -78,26 +78,17 @@ pub const CROSSINGS: Asked<Crossing> = Asked {
     },
     parameters: &[
         Parameter { name: "border", form: Form::Choice(BORDERS), needed: false, about: "Only this border" },
-        Parameter {
-            name: "pid",
-            form: Form::Number("PID"),
-            needed: false,
-            about: "Only what this process holds, whichever source it was found by",
-        },
-        Parameter {
-            name: "all",
-            form: Form::Flag,
-            needed: false,
-            about: "Also what processes hold that are not in the active list",
-        },
+        scope::pid("Only what this process holds, whichever source it was found by"),
+        scope::all("Also what processes hold that are not in the active list"),
     ],
     rows: |dump, arguments| {
         let border = match arguments.text("border") {
             None => None,
             Some(name) => Some(border(name)?),
         };
-        let wanted = Wanted { border, pid: handles::pid(dump, arguments)?, all: arguments.flag("all") };
-        let found = dump.crossings(wanted)?;
+        let of = scope::of(arguments);
+        scope::known(of, &dump.processes()?.processes)?;
+        let found = dump.crossings(Wanted { border, of })?;
         Ok((found.crossings, found.incomplete))
     },
     remarks,

@@ -1,11 +1,8 @@
 //! `handles`: what processes hold, with which rights.
 
 use super::value::Code;
-use super::{Arguments, Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
-use crate::absent::Absent;
-use crate::error::Error;
-use crate::nt::handle::{Handle, Of};
-use crate::opened::OpenDump;
+use super::{Asked, Cell, Column, Kind, TableDef, scope, screen};
+use crate::nt::handle::Handle;
 use alloc::vec::Vec;
 
 /// The table.
@@ -39,39 +36,17 @@ pub const HANDLES: Asked<Handle> = Asked {
         record: false,
     },
     parameters: &[
-        Parameter {
-            name: "pid",
-            form: Form::Number("PID"),
-            needed: false,
-            about: "Only the handles of this process, whichever source it was found by",
-        },
-        Parameter {
-            name: "all",
-            form: Form::Flag,
-            needed: false,
-            about: "Also the handles of processes that are not in the active list",
-        },
+        scope::pid("Only the handles of this process, whichever source it was found by"),
+        scope::all("Also the handles of processes that are not in the active list"),
     ],
     rows: |dump, arguments| {
-        let of = match pid(dump, arguments)? {
-            Some(pid) => Of::Process(pid),
-            None if arguments.flag("all") => Of::All,
-            None => Of::ActiveList,
-        };
+        let of = scope::of(arguments);
+        scope::known(of, &dump.processes()?.processes)?;
         let found = dump.handles(of)?;
         Ok((found.handles, found.incomplete))
     },
     remarks: |_| Vec::new(),
 };
-
-/// The process that is asked for; an error if there is none of this id.
-pub(super) fn pid(dump: &OpenDump, arguments: &Arguments) -> Result<Option<u64>, Error> {
-    let Some(pid) = arguments.number("pid") else { return Ok(None) };
-    if dump.processes()?.processes.iter().any(|process| process.pid() == Ok(pid)) {
-        return Ok(Some(pid));
-    }
-    Err(Error::Missing { what: "the process of this id", why: Absent::NotApplicable })
-}
 
 /// Short for a column.
 const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Handle) -> Cell) -> Column<Handle> {

@@ -4,23 +4,40 @@
 //! command line and in every binding. A column is declared once, with its name, its kind and where its value comes from.
 
 pub mod arguments;
+pub mod callbacks;
 pub mod collisions;
 pub mod coverage;
+pub mod cpus;
 pub mod crash;
 pub mod crossings;
+pub mod dlls;
+pub mod gdt;
 pub mod handles;
 pub mod holders;
+pub mod idt;
 pub mod inferred;
 pub mod info;
+mod inside;
+pub mod jobs;
+pub mod loggers;
+mod members;
 pub mod memory;
+pub mod mitigations;
 pub mod modules;
 pub mod objects;
 pub mod processes;
+pub mod providers;
+mod scope;
+pub mod security;
+pub mod sessions;
+pub mod silos;
+pub mod ssdt;
 mod text;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
 pub mod unloaded;
+pub mod vads;
 pub mod value;
 
 use crate::error::Error;
@@ -37,6 +54,9 @@ pub use value::{Cell, Kind, Value};
 pub const QUESTIONS: &[&dyn Question] = &[
     &info::INFO,
     &processes::PROCESSES,
+    &mitigations::MITIGATIONS,
+    &dlls::DLLS,
+    &vads::VADS,
     &threads::THREADS,
     &tokens::TOKENS,
     &handles::HANDLES,
@@ -44,9 +64,20 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &holders::HOLDERS,
     &crossings::CROSSINGS,
     &collisions::COLLISIONS,
+    &sessions::SESSIONS,
+    &jobs::JOBS,
+    &silos::SILOS,
     &modules::MODULES,
     &unloaded::UNLOADED,
+    &callbacks::CALLBACKS,
+    &loggers::LOGGERS,
+    &providers::PROVIDERS,
     &crash::CRASH,
+    &cpus::CPUS,
+    &idt::IDT,
+    &gdt::GDT,
+    &ssdt::SSDT,
+    &security::SECURITY,
     &coverage::COVERAGE,
     &inferred::INFERRED,
 ];

@@ -33,6 +33,8 @@ pub enum Value {
     List(Vec<Text>),
     /// Several addresses or numbers shown like them.
     Addresses(Vec<u64>),
+    /// Several numbers.
+    Numbers(Vec<u64>),
 }
 
 /// The kind of values in a column.
@@ -50,11 +52,16 @@ pub enum Kind {
     Text,
     List,
     Addresses,
+    Numbers,
 }
 
 /// A span of time in units of 100 ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duration(pub u64);
+
+/// Several numbers, such as process ids.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Numbers(pub Vec<u64>);
 
 /// How sure something is, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,6 +138,7 @@ cells! {
     Vec<Cow<'static, str>> => |value| Value::List(value.into_iter().map(Text::from).collect());
     Vec<Text> => |value| Value::List(value);
     Vec<u64> => |value| Value::Addresses(value);
+    Numbers => |value| Value::Numbers(value.0);
 }
 
 impl<T: Into<Cell>> From<Option<T>> for Cell {

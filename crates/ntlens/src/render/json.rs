@@ -127,6 +127,7 @@ impl Serialize for CellValue<'_> {
             Value::Duration(units) => seconds(*units).parse::<f64>().unwrap_or_default().serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(texts) => serializer.collect_seq(texts.iter().map(Text::as_str)),
+            Value::Numbers(values) => values.serialize(serializer),
             Value::Addresses(values) => serializer.collect_seq(values.iter().map(|value| Digits::of(*value))),
             _ => serializer.serialize_none(),
         }

@@ -183,6 +183,7 @@ fn push(out: &mut String, cell: Option<&Cell>) {
         Value::Duration(units) => out.push_str(&seconds(*units)),
         Value::Text(text) => visible(out, text),
         Value::List(texts) => separated(out, texts, |out, text| visible(out, text)),
+        Value::Numbers(values) => separated(out, values, |out, value| format(out, format_args!("{value}"))),
         Value::Addresses(values) => separated(out, values, |out, value| out.push_str(Digits::of(*value).as_str())),
         _ => out.push('-'),
     }

@@ -10,6 +10,7 @@ mod silo;
 
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
+use crate::nt::census::Of;
 use crate::nt::holder::{Holders, Holding, Party, holders};
 use crate::nt::integrity::Integrity;
 use crate::nt::snapshot::Snapshot;
@@ -111,10 +112,8 @@ pub struct Crossing {
 pub struct Wanted {
     /// Only this border.
     pub border: Option<Border>,
-    /// Only what this process holds, whichever source it was found by.
-    pub pid: Option<u64>,
-    /// Also what processes hold that are not in the active list.
-    pub all: bool,
+    /// What these processes hold.
+    pub of: Of,
 }
 
 /// Handles across borders, and what could not be read.
@@ -140,7 +139,11 @@ pub fn crossings(snapshot: &Snapshot, wanted: Wanted) -> Crossings {
             judge(&Held { snapshot, object, holders: &holders, holdings }, &mut |holding, found| {
                 let holder = &holding.handle.holder;
                 let Some(party) = holders.party(holder.eprocess) else { return };
-                let is_meant = wanted.pid.map_or(party.active || wanted.all, |pid| holder.pid == Ok(pid));
+                let is_meant = match wanted.of {
+                    Of::ActiveList => party.active,
+                    Of::All => true,
+                    Of::Process(pid) => holder.pid == Ok(pid),
+                };
                 if !is_meant {
                     return;
                 }

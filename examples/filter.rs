@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let answer = processes.ask_selected(&dump, &Arguments::default(), &selection, &Threads)?;
     for row in &answer.rows {
         let text = |cell: &Cell| match cell.value() {
-            Some(Value::Text(text)) => text.clone(),
+            Some(Value::Text(text)) => text.to_string(),
             Some(Value::Uint(number)) => number.to_string(),
             _ => "-".into(),
         };

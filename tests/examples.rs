@@ -28,6 +28,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("mitigations", mitigations),
     ("handles", handles),
     ("objects", objects),
+    ("crossings", crossings),
+    ("collisions", collisions),
     ("loggers", loggers),
     ("callbacks", callbacks),
     ("modules", modules),
@@ -49,6 +51,9 @@ const EXPECTED: &[(&str, Check)] = &[
     ("write_isf", write_isf),
 ];
 
+/// A name that the global namespace has as well.
+const SQUATTED: &str = "\\Sessions\\1\\BaseNamedObjects\\SvcctrlStartEvent_A3752DX";
+
 struct Sample {
     path: PathBuf,
     truth: Truth,
@@ -64,6 +69,7 @@ impl Sample {
     fn write() -> Self {
         let layouts = layouts("10.0.19041.1288").expect("an embedded kernel");
         let mut machine = Machine::typical(layouts, 11, 36).current_process(4);
+        machine.named_object("Mutant", SQUATTED);
         machine
             .logger(LoggerSpec::named("EventLog-System"))
             .logger(LoggerSpec::named("a trace of my own").slot(9))
@@ -510,6 +516,42 @@ fn objects(text: &str, sample: &Sample) {
     let mut found: Vec<&str> = text.lines().collect();
     found.sort_unstable();
     assert_eq!(found, expected);
+}
+
+fn crossings(text: &str, sample: &Sample) {
+    let mut expected = Vec::new();
+    for process in sample.processes().into_iter().filter(|process| process.in_active_list) {
+        for handle in &process.handles {
+            let named = sample.truth.named_objects.iter().find(|object| object.object == handle.object);
+            let Some((object, path)) = named.and_then(|named| Some((named.namespace_session?, &named.path))) else {
+                continue;
+            };
+            let relation = match (object, process.session_id) {
+                (object, Some(holder)) if object == holder => continue,
+                (_, None) => "no-session",
+                (0, Some(_)) => "session-holds-global",
+                (_, Some(0)) => "service-holds-session-object",
+                _ => "foreign-session",
+            };
+            expected.push(format!("{} {path}: {relation}", process.pid));
+        }
+    }
+    let mut found: Vec<String> = text.lines().map(|line| line.replace(" (created for another session)", "")).collect();
+    expected.sort();
+    found.sort();
+    assert!(expected.iter().any(|line| line.contains("foreign-session")));
+    assert_eq!(found, expected);
+}
+
+fn collisions(text: &str, sample: &Sample) {
+    let holders = |path: &str| {
+        let object = sample.truth.named_objects.iter().find(|object| object.path == path).unwrap();
+        let holds = |process: &&Process| process.handles.iter().any(|handle| handle.object == object.object);
+        sample.truth.processes.iter().filter(holds).count()
+    };
+    let global = SQUATTED.trim_start_matches("\\Sessions\\1");
+    let expected = format!("{global} ({} holders) and {SQUATTED} ({} holders)", holders(global), holders(SQUATTED));
+    assert_eq!(text.trim_end(), expected);
 }
 
 /// Whether the lists behind the environment block of a process are there to be read.

@@ -228,13 +228,14 @@ fn of_process<'a>(rows: &'a [Json], pid: &'a Json, take: impl Fn(&Json) -> Optio
 #[test]
 fn volatility_finds_the_same_groups_and_privileges() {
     let (Some(shared), Some(python)) = (shared(), python()) else { return };
+    let symbols = given_symbols(&shared);
     let mut tally = Tally::default();
     for name in ["s2-19041-full", "e3-9600-bitmap"] {
         let path = dump_file(&shared.join(format!("dumps/{name}.dmp.xz")));
         let dump = ntlens::open(&path).unwrap();
         let (processes, tokens) = (rows(&dump, "processes"), rows(&dump, "tokens"));
-        let sids = volatility(&python, &shared, &path, "windows.getsids");
-        let privileges = volatility(&python, &shared, &path, "windows.privileges");
+        let sids = volatility(&python, &symbols, &path, "windows.getsids");
+        let privileges = volatility(&python, &symbols, &path, "windows.privileges");
         for process in processes.iter().filter(|row| row["sources"].as_array().unwrap().contains(&"active-list".into()))
         {
             let pid = &process["pid"];

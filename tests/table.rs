@@ -67,7 +67,7 @@ fn number(cell: &Cell) -> u64 {
 
 fn text(cell: &Cell) -> String {
     match cell.value() {
-        Some(Value::Text(text)) => text.clone(),
+        Some(Value::Text(text)) => text.to_string(),
         other => panic!("{other:?} is no text"),
     }
 }

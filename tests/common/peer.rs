@@ -33,7 +33,7 @@ pub(crate) fn given_symbols(shared: &Path) -> PathBuf {
     symbols
 }
 
-/// Runs a plugin and gives its rows. What it keeps for later runs is kept beside the folder of symbols.
+/// Runs a plugin, with its options behind its name, and gives its rows. What it keeps for later runs is kept beside the folder of symbols.
 pub(crate) fn volatility(python: &Path, symbols: &Path, dump: &Path, plugin: &str) -> Vec<Json> {
     let cache = symbols.with_file_name("cache");
     std::fs::create_dir_all(&cache).unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn volatility(python: &Path, symbols: &Path, dump: &Path, plugin: &st
         .arg(symbols)
         .arg("-f")
         .arg(dump)
-        .arg(plugin)
+        .args(plugin.split(' '))
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -196,6 +196,10 @@ pub(crate) fn with_parameters(command: Command, parameters: &[Parameter]) -> Com
             Form::Flag => argument.long(parameter.name).action(ArgAction::SetTrue),
             Form::Number(value) => argument.long(parameter.name).value_name(value).value_parser(number),
             Form::Text(value) => argument.long(parameter.name).value_name(value),
+            Form::Choice(values) => argument
+                .long(parameter.name)
+                .value_name(parameter.name.to_uppercase())
+                .value_parser(PossibleValuesParser::new(values)),
             Form::Position(value) => argument.value_name(value),
         }
     };
@@ -213,7 +217,9 @@ pub(crate) fn arguments(matches: &ArgMatches, parameters: &[Parameter]) -> Argum
     let value = |parameter: &Parameter| match parameter.form {
         Form::Flag => matches.get_flag(parameter.name).then_some(Argument::Flag),
         Form::Number(_) => matches.get_one(parameter.name).copied().map(Argument::Number),
-        Form::Text(_) | Form::Position(_) => matches.get_one::<String>(parameter.name).cloned().map(Argument::Text),
+        Form::Text(_) | Form::Choice(_) | Form::Position(_) => {
+            matches.get_one::<String>(parameter.name).cloned().map(Argument::Text)
+        }
     };
     let given = parameters.iter().filter_map(|parameter| Some((parameter.name, value(parameter)?)));
     given.fold(Arguments::default(), |arguments, (name, value)| arguments.with(name, value))

@@ -6,6 +6,8 @@ use crate::incomplete::Incomplete;
 use crate::layout::source::LayoutSource;
 use crate::nt::callback::{self, Callbacks};
 use crate::nt::census::Processes;
+use crate::nt::collision::{self, Collisions};
+use crate::nt::crossing::{self, Crossings};
 use crate::nt::etw::{self, Tracing};
 use crate::nt::handle::{self, Handles};
 use crate::nt::holder::{self, Holders};
@@ -106,6 +108,16 @@ impl OpenDump {
     /// Who holds which object, over all processes.
     pub fn holders(&self) -> Result<Holders, Error> {
         Ok(holder::holders(self.kernel()?))
+    }
+
+    /// Who holds what across a border that should hold.
+    pub fn crossings(&self, wanted: crossing::Wanted) -> Result<Crossings, Error> {
+        Ok(crossing::crossings(self.kernel()?, wanted))
+    }
+
+    /// Names that stand for two objects, one of them global.
+    pub fn collisions(&self) -> Result<Collisions, Error> {
+        Ok(collision::collisions(self.kernel()?))
     }
 
     /// The objects that have a place in the namespace.

@@ -42,6 +42,13 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// Whether [`visible`] leaves a text as it is.
+pub fn is_visible(text: &str) -> bool {
+    // Most text is of printable ASCII, which is seen at once where nothing stops at the first byte that is not.
+    let printable = text.bytes().fold(true, |printable, byte| printable & (b' '..=b'~').contains(&byte));
+    printable || !text.contains(steers)
+}
+
 /// Whether a character has an effect instead of a shape.
 fn steers(char: char) -> bool {
     char.is_control()

@@ -29,6 +29,10 @@ pub(crate) struct Assembly<'m> {
     pub(crate) cid: BTreeMap<u64, Entry>,
     /// Object bodies by full path.
     pub(crate) namespace: BTreeMap<String, u64>,
+    /// Bodies of objects without a name by their type and number.
+    pub(crate) unnamed: BTreeMap<(&'static str, u32), u64>,
+    /// Key control blocks by full path.
+    pub(crate) keys: BTreeMap<String, u64>,
     pub(crate) next_tid: u64,
     /// Frames of images that all processes share, by path.
     pub(crate) shared_images: BTreeMap<String, u64>,
@@ -104,6 +108,8 @@ impl<'m> Assembly<'m> {
             built: Vec::new(),
             cid: BTreeMap::new(),
             namespace: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
+            keys: BTreeMap::new(),
             next_tid: 0,
             shared_images: BTreeMap::new(),
             subsections: BTreeMap::new(),

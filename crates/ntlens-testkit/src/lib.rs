@@ -30,8 +30,10 @@
 )]
 
 mod assembly;
+mod busy;
 mod callbacks;
 mod dump;
+mod file;
 mod frames;
 mod guest;
 mod handle_table;
@@ -57,6 +59,7 @@ mod pool;
 mod process;
 mod process_spec;
 mod processor;
+mod registry;
 mod rng;
 mod sensor_spec;
 mod services;

@@ -50,6 +50,14 @@ pub enum HandleTarget {
     Token(u64),
     /// A named object by its full path.
     Named(String),
+    /// A file object of its own for a path that begins with the name of a `Device` that was added.
+    File(String),
+    /// A key body of its own for a key below `\REGISTRY`, by its full path.
+    Key(String),
+    /// A section without a name over a file as in [`HandleTarget::File`].
+    Mapped(String),
+    /// An object of this type without a name: the same one wherever the number is the same.
+    Unnamed(&'static str, u32),
     /// The job with this number.
     Job(usize),
 }

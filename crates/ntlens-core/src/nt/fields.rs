@@ -1,13 +1,13 @@
 //! Every set of fields that the library reads, resolved once per dump.
 
 use crate::layout::Layouts;
+use crate::nt::creator::CreatorFields;
 use crate::nt::directory::DirectoryFields;
 use crate::nt::etw::EtwFields;
 use crate::nt::handle_table::HandleTables;
 use crate::nt::job::JobFields;
 use crate::nt::loader::LoaderFields;
 use crate::nt::module::ModuleFields;
-use crate::nt::namespace::SymbolicLinkFields;
 use crate::nt::object::ObjectFields;
 use crate::nt::object_name::NameFields;
 use crate::nt::object_type::ObjectTypeFields;
@@ -16,6 +16,7 @@ use crate::nt::processor::ProcessorFields;
 use crate::nt::security::SecurityFields;
 use crate::nt::session::SessionFields;
 use crate::nt::silo::SiloFields;
+use crate::nt::symbolic_link::SymbolicLinkFields;
 use crate::nt::thread::EthreadFields;
 use crate::nt::token::TokenFields;
 use crate::nt::unicode_string::UnicodeStringFields;
@@ -25,6 +26,7 @@ use crate::nt::vad::VadFields;
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each set is documented where it is declared")]
 pub struct Fields {
+    pub creator: CreatorFields,
     pub directory: DirectoryFields,
     pub etw: EtwFields,
     pub handle_tables: HandleTables,
@@ -50,6 +52,7 @@ impl Fields {
     /// Looks all fields up.
     pub fn resolve(layouts: &Layouts) -> Self {
         Self {
+            creator: CreatorFields::resolve(layouts),
             directory: DirectoryFields::resolve(layouts),
             etw: EtwFields::resolve(layouts),
             handle_tables: HandleTables::resolve(layouts),

@@ -22,17 +22,21 @@ use crate::nt::infer::{self, Evidence, Inferred};
 use crate::nt::list;
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
+use crate::nt::object_manager::ObjectManager;
 use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
 use crate::nt::{builds, shared_data};
 use crate::text;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
+use once_cell::race::OnceBox;
 
 /// The kernel of one dump with its layout: what every question is asked of. Cheap to clone, and shared between threads.
 #[derive(Clone)]
@@ -50,6 +54,7 @@ struct Inner {
     fields: Fields,
     heads: Heads,
     incomplete: Vec<Incomplete>,
+    object_manager: OnceBox<ObjectManager>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -184,6 +189,16 @@ impl Snapshot {
         census::processes(self)
     }
 
+    /// The types of objects, the root of the namespace and the silos, found once.
+    pub fn object_manager(&self) -> &ObjectManager {
+        self.object_manager_with(|| self.processes())
+    }
+
+    /// The same, for who has the processes already.
+    pub(crate) fn object_manager_with<C: Borrow<Processes>>(&self, census: impl FnOnce() -> C) -> &ObjectManager {
+        self.0.object_manager.get_or_init(|| Box::new(ObjectManager::find(self, census().borrow())))
+    }
+
     /// The address of a symbol; only exact symbols know any.
     pub fn symbol(&self, name: &str) -> Result<VirtAddr, Absent> {
         symbol(self.layouts(), self.0.kernel_base?, name)
@@ -287,6 +302,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         fields,
         heads,
         incomplete,
+        object_manager: OnceBox::new(),
     };
     check_triage(&inner, triage, &marks)?;
     Ok(Snapshot(Arc::new(inner)))
@@ -409,6 +425,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
         fields,
         heads,
         incomplete: all,
+        object_manager: OnceBox::new(),
     };
     if inner.heads.ps_active_process_head.is_err() {
         inner.heads.ps_active_process_head = head_behind_system(&inner);
@@ -422,9 +439,8 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     }
     // System outlives every process: its page tables are whole when those of the crashing one may not be.
     let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
-    if let Some(system) = system.ok().filter(PagedSpace::has_self_map) {
-        inner.space = Space::Paged(system);
-    }
+    let space = system.ok().filter(PagedSpace::has_self_map).unwrap_or(space);
+    inner.space = Space::Paged(space.keeping_pages());
     Ok(Snapshot(Arc::new(inner)))
 }
 

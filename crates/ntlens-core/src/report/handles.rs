@@ -23,6 +23,9 @@ pub const HANDLES: Asked<Handle> = Asked {
             column("granted_access", Kind::Code, "rights, the low 25 bits of an access mask", granted),
             column("access", Kind::List, "the rights by name, for the object's type", rights),
             column("attributes", Kind::List, "inherit, protect (from close), audit", attributes),
+            column("section_file", Kind::Text, "the file that a section maps, whatever its name", |h| {
+                h.target.section_file.clone().into()
+            }),
         ],
         screen: &[
             screen("PID", "pid").key(),
@@ -61,12 +64,12 @@ const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Ha
 
 /// The name of the object's type.
 pub(super) fn object_type(handle: &Handle) -> Cell {
-    handle.target.object_type.as_deref().map_err(|why| *why).into()
+    handle.target.object_type.clone().into()
 }
 
 /// The object's full name.
 pub(super) fn name(handle: &Handle) -> Cell {
-    handle.target.name.as_ref().map(Option::as_deref).map_err(|why| *why).into()
+    handle.target.name.clone().into()
 }
 
 /// The rights as a number.
@@ -76,8 +79,7 @@ pub(super) fn granted(handle: &Handle) -> Cell {
 
 /// The rights by name.
 pub(super) fn rights(handle: &Handle) -> Cell {
-    let names = handle.access();
-    names.map(|names| names.into_iter().map(alloc::borrow::Cow::into_owned).collect::<Vec<_>>()).into()
+    handle.access().into()
 }
 
 /// How the handle behaves.

@@ -5,9 +5,11 @@
 
 pub mod arguments;
 pub mod callbacks;
+pub mod collisions;
 pub mod coverage;
 pub mod cpus;
 pub mod crash;
+pub mod crossings;
 pub mod dlls;
 pub mod filter;
 pub mod gdt;
@@ -37,6 +39,7 @@ pub mod sessions;
 pub mod silos;
 pub mod ssdt;
 pub mod subject;
+mod text;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
@@ -53,6 +56,7 @@ pub use arguments::{Argument, Arguments, Form, Parameter};
 use core::fmt;
 pub use outline::{Branch, Outline};
 pub use selection::{Selection, SelectionError};
+pub use text::Text;
 pub use value::{Cell, Kind, Value};
 
 /// All questions that are answered with a table.
@@ -70,6 +74,8 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &handle_types::HANDLE_TYPES,
     &objects::OBJECTS,
     &holders::HOLDERS,
+    &crossings::CROSSINGS,
+    &collisions::COLLISIONS,
     &sessions::SESSIONS,
     &jobs::JOBS,
     &silos::SILOS,
@@ -149,8 +155,8 @@ pub trait Question: Sync {
 
 /// Fills the rows of a table. Each row is filled from the dump for itself, so where there are threads they can share them.
 pub trait Spread: Sync {
-    /// The rows `0..count` in their order.
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>>;
+    /// Fills each of the rows, which have room for their cells, by its number.
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync));
 }
 
 /// One row after the other.
@@ -158,8 +164,10 @@ pub trait Spread: Sync {
 pub struct OneByOne;
 
 impl Spread for OneByOne {
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>> {
-        (0..count).map(row).collect()
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
+        for (index, cells) in rows.iter_mut().enumerate() {
+            row(index, cells);
+        }
     }
 }
 

@@ -99,6 +99,18 @@ fn distance(left: &str, right: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
+/// Rows that are filled one by one. They have room for all cells at once: allocators are slow to grow in threads.
+fn filled(
+    spread: &dyn Spread,
+    count: usize,
+    columns: usize,
+    fill: &(dyn Fn(usize, &mut Vec<Cell>) + Sync),
+) -> Vec<Vec<Cell>> {
+    let mut rows: Vec<Vec<Cell>> = (0..count).map(|_| Vec::with_capacity(columns)).collect();
+    spread.fill(&mut rows, fill);
+    rows
+}
+
 /// A column by which rows are ordered.
 #[derive(Clone, Copy, Debug)]
 struct Key {
@@ -228,13 +240,16 @@ impl Selection {
         let of = |heading: &Heading| table.columns.iter().find(|column| column.heading.name == heading.name);
         let deciding = self.deciding();
         let deciders: Vec<&Column<R>> = deciding.iter().filter_map(of).collect();
-        let decide = |row: &R| {
-            let cells: Vec<Cell> = deciders.iter().map(|column| (column.get)(row)).collect();
+        let decide = |index: usize, cells: &mut Vec<Cell>| {
+            let Some(row) = rows.get(index) else { return };
+            cells.extend(deciders.iter().map(|column| (column.get)(row)));
             // Rows that do not fit leave nothing, unless those below them may need them.
-            if self.fits(&cells) == Some(false) && !self.outline { Vec::new() } else { cells }
+            if self.fits(cells) == Some(false) && !self.outline {
+                cells.clear();
+            }
         };
         let count = if deciders.is_empty() { 0 } else { rows.len() };
-        let cells = spread.rows(count, &|index| rows.get(index).map(decide).unwrap_or_default());
+        let cells = filled(spread, count, deciders.len(), &decide);
         let mut chosen: Vec<usize> = if deciders.is_empty() {
             (0..rows.len()).collect()
         } else {
@@ -269,17 +284,17 @@ impl Selection {
             Outline { column: outline::LABEL, branches: with_context.into_iter().map(branch).collect() }
         });
         let wanted: Vec<&Column<R>> = self.columns.iter().filter_map(of).collect();
-        let fill = |place: usize| -> Vec<Cell> {
+        let fill = |place: usize, cells: &mut Vec<Cell>| {
             let Some((index, row)) = chosen.get(place).and_then(|index| Some((*index, rows.get(*index)?))) else {
-                return Vec::new();
+                return;
             };
             let known = |column: &&Column<R>| cell(index, column.heading.name).cloned();
-            wanted.iter().map(|column| known(column).unwrap_or_else(|| (column.get)(row))).collect()
+            cells.extend(wanted.iter().map(|column| known(column).unwrap_or_else(|| (column.get)(row))));
         };
-        let filled = spread.rows(chosen.len(), &fill);
+        let rows = filled(spread, chosen.len(), wanted.len(), &fill);
         let TableDef { name, record, .. } = *table;
         let (columns, screen) = (wanted.iter().map(|column| column.heading).collect(), self.screen.clone());
-        Table { name, columns, screen, record, rows: filled, outline, incomplete, remarks }
+        Table { name, columns, screen, record, outline, rows, incomplete, remarks }
     }
 
     /// The rows of which nobody knows whether they fit, by what is missing.

@@ -3,7 +3,10 @@
 use crate::absent::Absent;
 use crate::address::{PhysAddr, VirtAddr};
 use crate::nt::time::FileTime;
+use crate::report::Text;
+use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
@@ -26,9 +29,9 @@ pub enum Value {
     /// How sure something is, in thousandths; shown from 0 to 1.
     Confidence(u16),
     /// Text, as exact as it could be decoded: it comes from the dump and is escaped where it is shown.
-    Text(String),
+    Text(Text),
     /// Several texts.
-    List(Vec<String>),
+    List(Vec<Text>),
     /// Several addresses or numbers shown like them.
     Addresses(Vec<u64>),
     /// Several numbers.
@@ -65,7 +68,7 @@ impl Value {
             (Self::Time(left), Self::Time(right)) => left.cmp(right),
             (Self::Confidence(left), Self::Confidence(right)) => left.cmp(right),
             (Self::Text(left), Self::Text(right)) => left.cmp(right),
-            (Self::List(left), Self::List(right)) => left.cmp(right),
+            (Self::List(left), Self::List(right)) => left.iter().map(Text::as_str).cmp(right.iter().map(Text::as_str)),
             (Self::Addresses(left), Self::Addresses(right)) => left.cmp(right),
             // A column holds values of one kind.
             _ => Ordering::Equal,
@@ -154,10 +157,14 @@ cells! {
     FileTime => |value| Value::Time(value);
     Duration => |value| Value::Duration(value.0);
     Code => |value| Value::Code(value.0);
-    String => |value| Value::Text(value);
+    String => |value| Value::Text(value.into());
     &str => |value| Value::Text(value.into());
-    Vec<String> => |value| Value::List(value);
-    Vec<&str> => |value| Value::List(value.into_iter().map(String::from).collect());
+    Arc<str> => |value| Value::Text(value.into());
+    Text => |value| Value::Text(value);
+    Vec<String> => |value| Value::List(value.into_iter().map(Text::from).collect());
+    Vec<&'static str> => |value| Value::List(value.into_iter().map(Text::fixed).collect());
+    Vec<Cow<'static, str>> => |value| Value::List(value.into_iter().map(Text::from).collect());
+    Vec<Text> => |value| Value::List(value);
     Vec<u64> => |value| Value::Addresses(value);
     Numbers => |value| Value::Numbers(value.0);
 }

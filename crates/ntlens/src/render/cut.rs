@@ -1,7 +1,7 @@
 //! Cells of a terminal's table: as people read them, and shorter where there is no room.
 
-use super::escape::visible;
-use super::{address, confidence, seconds};
+use super::escape::{is_visible, visible};
+use super::{Digits, confidence, seconds};
 use ntlens_core::report::{Cell, Kind, Value};
 use unicode_width::UnicodeWidthChar;
 
@@ -16,27 +16,74 @@ const TIME: usize = "2024-03-02T10:11:12".len();
 
 /// How many columns of a terminal a text takes.
 pub(super) fn width(text: &str) -> usize {
-    text.chars().map(|char| char.width().unwrap_or(0)).sum()
+    // A text of this kind has no control characters: they were made visible.
+    if text.is_ascii() { text.len() } else { text.chars().map(|char| char.width().unwrap_or(0)).sum() }
+}
+
+/// How many columns of a terminal a cell takes as [`text`]. Most are numbers and harmless texts, which need not be written
+/// to be measured.
+pub(super) fn cell_width(cell: &Cell) -> usize {
+    match cell.value() {
+        None => 1,
+        Some(Value::Uint(number)) => number.checked_ilog10().map_or(1, |digits| digits as usize + 1),
+        Some(Value::Text(text)) if is_visible(text) => width(text),
+        Some(_) => width(&text(cell)),
+    }
+}
+
+/// Whether a terminal shows nothing of a cell, or no more than a dash.
+pub(super) fn says_nothing(cell: &Cell) -> bool {
+    match cell.value() {
+        None | Some(Value::Bool(false)) => true,
+        Some(Value::Text(text)) => matches!(text.as_str(), "" | "-"),
+        Some(Value::List(texts)) => texts.is_empty(),
+        Some(Value::Numbers(values) | Value::Addresses(values)) => values.is_empty(),
+        Some(_) => false,
+    }
 }
 
 /// A cell as people read it: what is simply not there is a dash, and so is what is missing; the reasons stand in the other
 /// formats and are counted under the table.
 pub(super) fn text(cell: &Cell) -> String {
-    let Some(value) = cell.value() else { return "-".into() };
+    let mut out = String::new();
+    push(&mut out, cell);
+    out
+}
+
+fn push(out: &mut String, cell: &Cell) {
+    let Some(value) = cell.value() else { return out.push('-') };
     match value {
-        Value::Bool(true) => "yes".into(),
-        Value::Bool(false) => String::new(),
-        Value::Uint(value) => value.to_string(),
-        Value::Code(value) => format!("{value:#x}"),
-        Value::Address(value) => address(*value),
-        Value::Time(value) => value.to_string(),
-        Value::Confidence(thousandths) => confidence(*thousandths),
-        Value::Duration(units) => seconds(*units),
-        Value::Text(text) => visible(text),
-        Value::List(texts) => visible(&texts.join(" ")),
-        Value::Numbers(values) => values.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
-        Value::Addresses(values) => values.iter().map(|value| address(*value)).collect::<Vec<_>>().join(" "),
-        _ => "-".into(),
+        Value::Bool(true) => out.push_str("yes"),
+        Value::Bool(false) => {}
+        Value::Uint(value) => format(out, format_args!("{value}")),
+        Value::Code(value) => format(out, format_args!("{value:#x}")),
+        Value::Address(value) => out.push_str(Digits::of(*value).as_str()),
+        Value::Time(value) => format(out, format_args!("{value}")),
+        Value::Confidence(thousandths) => out.push_str(&confidence(*thousandths)),
+        Value::Duration(units) => out.push_str(&seconds(*units)),
+        Value::Text(text) => push_visible(out, text),
+        Value::List(texts) => separated(out, texts, |out, text| push_visible(out, text)),
+        Value::Numbers(values) => separated(out, values, |out, value| format(out, format_args!("{value}"))),
+        Value::Addresses(values) => separated(out, values, |out, value| out.push_str(Digits::of(*value).as_str())),
+        _ => out.push('-'),
+    }
+}
+
+fn format(out: &mut String, arguments: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = std::fmt::Write::write_fmt(out, arguments);
+}
+
+fn push_visible(out: &mut String, text: &str) {
+    if is_visible(text) { out.push_str(text) } else { out.push_str(&visible(text)) }
+}
+
+fn separated<T>(out: &mut String, values: &[T], push: impl Fn(&mut String, &T)) {
+    for (place, value) in values.iter().enumerate() {
+        if place > 0 {
+            out.push(' ');
+        }
+        push(out, value);
     }
 }
 
@@ -185,8 +232,18 @@ mod tests {
 
     proptest! {
         #[test]
+        fn numbers_are_as_wide_as_they_are_measured(number: u64) {
+            let numbers = [0, 9, 10, 99, 100, number, u64::MAX].map(|number| Cell::Value(Value::Uint(number)));
+            for cell in numbers {
+                prop_assert_eq!(cell_width(&cell), width(&super::text(&cell)));
+            }
+        }
+
+        #[test]
         fn a_cut_text_fits(text: String, entries in prop::collection::vec(any::<String>(), 0..6), room in 8_usize..40) {
-            for cell in [Cell::Value(Value::Text(text.clone())), Cell::Value(Value::List(entries.clone()))] {
+            let entries = entries.into_iter().map(Into::into).collect();
+            for cell in [Cell::Value(Value::Text(text.as_str().into())), Cell::Value(Value::List(entries))] {
+                prop_assert_eq!(cell_width(&cell), width(&super::text(&cell)), "what is measured is what is written");
                 let cut = cut(&cell, room);
                 prop_assert!(width(&cut) <= room, "{cut:?}");
                 prop_assert_eq!(visible(&cut), &*cut, "what steers stays visible");

@@ -1,8 +1,8 @@
 //! `json`: one document.
 
-use super::{address, reasons, seconds};
+use super::{Digits, reasons, seconds};
 use crate::error::Error;
-use ntlens_core::report::{Cell, Table, Value};
+use ntlens_core::report::{Cell, Table, Text, Value};
 use ntlens_core::{Incomplete, OpenDump};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
@@ -129,6 +129,12 @@ impl Serialize for Reasons<'_> {
     }
 }
 
+impl Serialize for Digits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 struct CellValue<'a>(&'a Cell);
 
 impl Serialize for CellValue<'_> {
@@ -137,15 +143,15 @@ impl Serialize for CellValue<'_> {
         match value {
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::Uint(value) | Value::Code(value) => serializer.serialize_u64(*value),
-            Value::Address(value) => serializer.serialize_str(&address(*value)),
+            Value::Address(value) => Digits::of(*value).serialize(serializer),
             Value::Time(value) => serializer.collect_str(value),
             // Exact to the last decimal for more than 28 years.
             Value::Confidence(thousandths) => (f64::from(*thousandths) / 1000.0).serialize(serializer),
             Value::Duration(units) => seconds(*units).parse::<f64>().unwrap_or_default().serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
-            Value::List(texts) => texts.serialize(serializer),
+            Value::List(texts) => serializer.collect_seq(texts.iter().map(Text::as_str)),
             Value::Numbers(values) => values.serialize(serializer),
-            Value::Addresses(values) => serializer.collect_seq(values.iter().map(|value| address(*value))),
+            Value::Addresses(values) => serializer.collect_seq(values.iter().map(|value| Digits::of(*value))),
             _ => serializer.serialize_none(),
         }
     }

@@ -85,8 +85,26 @@ fn confidence(thousandths: u16) -> String {
 }
 
 /// An address as it is written everywhere: `0x` and 16 digits.
+struct Digits([u8; 18]);
+
+impl Digits {
+    fn of(address: u64) -> Self {
+        let mut text = *b"0x0000000000000000";
+        let nibbles = address.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        for (place, nibble) in text.iter_mut().skip(2).zip(nibbles) {
+            *place = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        }
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The same as a text of its own.
 fn address(value: u64) -> String {
-    format!("{value:#018x}")
+    Digits::of(value).as_str().into()
 }
 
 /// The reasons of the cells that are missing, as `column=reason`.
@@ -96,4 +114,16 @@ fn reasons<'a>(
 ) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
     let cells = answer.columns.iter().zip(row);
     cells.filter_map(|(column, cell)| Some((column.name, cell.absent()?.reason())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn addresses_have_sixteen_digits() {
+        for value in [0, 0xf, 0x1234_5678_9abc_def0, 0xffff_f801_0000_000a, u64::MAX] {
+            assert_eq!(address(value), format!("{value:#018x}"));
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `table`: for people.
 
-use super::cut::{bounds, cut, cut_text, long_text, text, width};
+use super::cut::{bounds, cell_width, cut, cut_text, long_text, says_nothing, text, width};
 use super::fit::{GAP, MARGIN, Measure, fit};
 use super::style::{Paint, style_of};
 use super::{Terminal, style};
@@ -80,9 +80,9 @@ fn measure(answer: &Table, (index, column, screen): &Shown<'_>) -> Measure {
     for (place, row) in answer.rows.iter().enumerate() {
         let cell = row.get(*index).unwrap_or(&Cell::Null);
         let branch = answer.outline.as_ref().and_then(|outline| outline.branches.get(place));
-        let text = label(answer, column, branch).map_or_else(|| text(cell), |branch| indented(cell, branch));
-        silent &= matches!(text.as_str(), "" | "-");
-        natural = natural.max(width(&text));
+        let branch = label(answer, column, branch).map(|branch| indented(cell, branch));
+        silent &= branch.is_none() && says_nothing(cell);
+        natural = natural.max(branch.map_or_else(|| cell_width(cell), |text| width(&text)));
     }
     let is_label = answer.outline.as_ref().is_some_and(|outline| outline.column == column.name);
     let bounds = if is_label { Some(INDENTED) } else { bounds(column.kind) };

@@ -242,7 +242,8 @@ fn registers_that_contradict_windows() {
         "processor 1 has CR0.WP off: the kernel can write to pages that are not writable".to_owned(),
         format!("processor 1: LSTAR leads to {}, in no module", text(entry)),
         format!("processor 1: IDTR leads to {}, KPCR.IdtBase to {}", text(cpu.idt), text(cpu.idt + 0x1000)),
-        "CR4 differs between processors: 0: SMEP SMAP UMIP FSGSBASE; 1: SMAP UMIP FSGSBASE".to_owned(),
+        "CR4 differs between processors: processor 0: SMEP SMAP UMIP FSGSBASE; processor 1: SMAP UMIP FSGSBASE"
+            .to_owned(),
     ];
     assert_eq!(remarks(&dump, "cpus"), expected);
     // Who took the entry over does not say whether user mode has page tables of its own; the variable does.

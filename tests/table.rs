@@ -329,7 +329,9 @@ fn processes_with_one_id_are_all_shown_and_kept_apart() {
     for (text, count) in [(other.as_str(), 1), ("SECOND.exe", 1)] {
         let page = page(&dump, text, &[], Wanted::All, &OneByOne).unwrap();
         assert_eq!(page.processes.len(), count, "{text}");
-        assert!(page.incomplete.is_empty(), "{:?}", page.incomplete);
+        // What lies in the memory of the process itself is not in a dump of the kernel.
+        let left = page.incomplete.iter().filter(|missing| missing.what != "loader lists of a process");
+        assert_eq!(left.count(), 0, "{:?}", page.incomplete);
     }
     for text in ["3", "0xffff800000000000", "nobody.exe", ""] {
         assert!(page(&dump, text, &[], Wanted::All, &OneByOne).is_err(), "{text}");

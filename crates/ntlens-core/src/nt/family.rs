@@ -3,6 +3,7 @@
 //! A process knows only the id of its parent, which may be gone and its id used again: a process that is younger than
 //! another is not its parent.
 
+use crate::absent::Absent;
 use crate::nt::process::Process;
 use crate::nt::time::FileTime;
 use alloc::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub struct Family {
     parents: Vec<Option<usize>>,
     depths: Vec<u64>,
     order: Vec<usize>,
+    /// Why nobody can say who the parent of a process is, and how deep it is.
+    doubts: Vec<(Option<Absent>, Option<Absent>)>,
 }
 
 impl Family {
@@ -35,7 +38,25 @@ impl Family {
             ppid: process.ppid().ok(),
             created: process.create_time().ok().flatten(),
         };
-        Self::new(&processes.iter().map(member).collect::<Vec<_>>())
+        let mut family = Self::new(&processes.iter().map(member).collect::<Vec<_>>());
+        // A process whose id is not known may be the parent of any that has none.
+        let nameless = processes.iter().find_map(|process| process.pid().err());
+        let doubt = |(process, parent): (&Process, &Option<usize>)| {
+            let own = process.ppid().err().or_else(|| process.create_time().err());
+            let is_child = process.ppid().is_ok_and(|ppid| ppid != 0);
+            let doubt = own.or(nameless.filter(|_| parent.is_none() && is_child));
+            (doubt, doubt)
+        };
+        family.doubts = processes.iter().zip(&family.parents).map(doubt).collect();
+        for member in &family.order {
+            // Parents come first: what is not known of one is not known of those below it.
+            let above = family.parents.get(*member).copied().flatten();
+            let above = above.and_then(|parent| family.doubts.get(parent)?.1);
+            if let Some((_, depth)) = family.doubts.get_mut(*member) {
+                *depth = depth.or(above);
+            }
+        }
+        family
     }
 
     /// Finds the parents of processes that are told by what they say.
@@ -61,17 +82,20 @@ impl Family {
             let below = children.get(member).into_iter().flatten().rev();
             open.extend(below.map(|child| (*child, depth + 1)));
         }
-        Self { parents, depths, order }
+        let doubts = alloc::vec![(None, None); members.len()];
+        Self { parents, depths, order, doubts }
     }
 
-    /// The parent of a process; both are places in the list.
-    pub fn parent(&self, process: usize) -> Option<usize> {
-        self.parents.get(process).copied().flatten()
+    /// The parent of a process; both are places in the list. An error where ids or times that would tell are missing.
+    pub fn parent(&self, process: usize) -> Result<Option<usize>, Absent> {
+        let doubt = self.doubts.get(process).and_then(|(parent, _)| *parent);
+        doubt.map_or_else(|| Ok(self.parents.get(process).copied().flatten()), Err)
     }
 
-    /// How many processes are above one.
-    pub fn depth(&self, process: usize) -> u64 {
-        self.depths.get(process).copied().unwrap_or(0)
+    /// How many processes are above one. An error where the parent of one of them is not known.
+    pub fn depth(&self, process: usize) -> Result<u64, Absent> {
+        let doubt = self.doubts.get(process).and_then(|(_, depth)| *depth);
+        doubt.map_or_else(|| Ok(self.depths.get(process).copied().unwrap_or(0)), Err)
     }
 
     /// All processes, each behind its parent and next to its siblings; otherwise in the order of the list.
@@ -140,17 +164,17 @@ mod tests {
     fn a_parent_is_not_younger_than_its_child() {
         let members = [member(4, 0, 1), member(8, 4, 5), member(12, 8, 4), member(16, 99, 6), member(20, 8, 5)];
         let family = Family::new(&members);
-        let parents: Vec<_> = (0..5).map(|index| family.parent(index)).collect();
+        let parents: Vec<_> = (0..5).map(|index| family.parent(index).unwrap()).collect();
         assert_eq!(parents, [None, Some(0), None, None, Some(1)]);
         assert_eq!(family.order(), [0, 1, 4, 2, 3]);
-        assert_eq!(family.depth(4), 2);
+        assert_eq!(family.depth(4), Ok(2));
     }
 
     #[test]
     fn of_processes_with_one_id_the_youngest_that_is_old_enough_is_the_parent() {
         let members = [member(8, 4, 10), member(8, 4, 2), member(12, 8, 5), member(16, 8, 11), member(20, 8, 1)];
         let family = Family::new(&members);
-        assert_eq!([2, 3, 4].map(|index| family.parent(index)), [Some(1), Some(0), None]);
+        assert_eq!([2, 3, 4].map(|index| family.parent(index)), [Ok(Some(1)), Ok(Some(0)), Ok(None)]);
     }
 
     #[test]
@@ -159,8 +183,8 @@ mod tests {
         let unknown = Member { created: None, ..member(8, 4, 0) };
         let family = Family::new(&[nothing, unknown, member(12, 8, 3), Member { created: None, ..member(4, 12, 0) }]);
         // 4 is below 12, that below 8, that below 4: the first of them is on top.
-        assert_eq!([0, 1, 2, 3].map(|index| family.parent(index)), [None, None, Some(1), Some(2)]);
-        assert_eq!(Family::new(&[member(8, 8, 1)]).parent(0), None, "nobody started itself");
+        assert_eq!([0, 1, 2, 3].map(|index| family.parent(index)), [Ok(None), Ok(None), Ok(Some(1)), Ok(Some(2))]);
+        assert_eq!(Family::new(&[member(8, 8, 1)]).parent(0), Ok(None), "nobody started itself");
     }
 
     proptest! {
@@ -171,14 +195,14 @@ mod tests {
             let mut order = family.order().to_vec();
             let place = |index: usize| family.order().iter().position(|other| *other == index).unwrap();
             for (index, child) in members.iter().enumerate() {
-                let Some(above) = family.parent(index) else {
-                    prop_assert_eq!(family.depth(index), 0);
+                let Some(above) = family.parent(index).unwrap() else {
+                    prop_assert_eq!(family.depth(index), Ok(0));
                     continue;
                 };
                 let parent = members[above];
                 prop_assert_eq!(child.ppid, parent.pid);
                 prop_assert!(child.created.is_none() || parent.created <= child.created);
-                prop_assert_eq!(family.depth(index), family.depth(above) + 1);
+                prop_assert_eq!(family.depth(index), family.depth(above).map(|depth| depth + 1));
                 prop_assert!(place(above) < place(index));
             }
             order.sort_unstable();

@@ -83,6 +83,7 @@ pub const PARTS: &[(&str, &[&str])] = &[
             "dtb",
             "user_dtb",
             "peb",
+            "peb32",
         ],
     ),
     (
@@ -103,6 +104,9 @@ pub const PARTS: &[(&str, &[&str])] = &[
             "cross_session_create",
             "minimal",
             "pico",
+            "pico_context",
+            "secure",
+            "trustlet_id",
             "frozen",
             "being_debugged",
             "exiting",

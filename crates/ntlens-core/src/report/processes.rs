@@ -47,7 +47,7 @@ struct Silo {
 struct Descent {
     parent: Result<Option<VirtAddr>, Absent>,
     orphan: Result<bool, Absent>,
-    depth: u64,
+    depth: Result<u64, Absent>,
 }
 
 impl Deref for ProcessRow {
@@ -72,7 +72,11 @@ impl ProcessRow {
         let silo = |job: &Job| Silo { job: job.address(), kind: job.silo_kind(), id: job.job_id() };
         Self {
             job_name: process.job().and_then(name),
-            job_chain: chain.map(|chain| chain.jobs.iter().map(|job| job.address().0).collect()),
+            // A chain of which the end is not known would look like a shorter one.
+            job_chain: chain.and_then(|chain| {
+                let jobs = chain.jobs.iter().map(|job| job.address().0).collect();
+                chain.cut.map_or(Ok(jobs), Err)
+            }),
             silo: jobs.silo_of(&process).map(|found| found.map(silo)),
             server_silo: jobs.server_silo_of(&process),
             descent,
@@ -151,12 +155,12 @@ pub const PROCESSES: Asked<ProcessRow> = Asked {
             let process = processes.get_mut(*index)?.take()?;
             let user_name = users.get(*index)?.and_then(|user| names.name(&user));
             // A triage dump has one process, and tells of no other.
-            let parent = match family.parent(*index).and_then(|parent| addresses.get(parent)) {
-                None if kernel.triage().is_some() => Err(Absent::AddressNotInDump),
-                parent => process.ppid().map(|_| parent.copied()),
-            };
+            let alone = kernel.triage().map(|_| Absent::AddressNotInDump);
+            let parent = alone.map_or_else(|| family.parent(*index), Err);
             let orphan = parent.and_then(|parent| Ok(parent.is_none() && process.ppid()? != 0));
-            let descent = Descent { parent, orphan, depth: family.depth(*index) };
+            let parent = parent.map(|parent| parent.and_then(|parent| addresses.get(parent)).copied());
+            let depth = alone.map_or_else(|| family.depth(*index), Err);
+            let descent = Descent { parent, orphan, depth };
             let token = tokens.get(*index)?.clone();
             Some(ProcessRow::new(process, token, user_name, &found.jobs, &job_names, descent))
         });

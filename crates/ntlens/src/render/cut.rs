@@ -93,6 +93,7 @@ pub(super) fn long_text(cell: &Cell) -> String {
         Cell::Absent(why) => format!("- ({})", why.reason()),
         Cell::Value(Value::Bool(false)) => "no".into(),
         Cell::Value(Value::List(texts)) if texts.is_empty() => "none".into(),
+        Cell::Value(Value::Numbers(values) | Value::Addresses(values)) if values.is_empty() => "none".into(),
         other => text(other),
     }
 }

@@ -5,7 +5,8 @@
 //! | numbers, codes, addresses | `uint64` |
 //! | times | `timestamp[ns, UTC]`; one outside of what 64 bits hold is null and `malformed` |
 //! | spans of time | `float64` seconds |
-//! | texts, lists | `large_utf8`, lists of it |
+//! | texts | `large_utf8` |
+//! | several of them | a list |
 //! | why values are missing | the last column, `absent`: `column=reason`, separated by spaces; null if nothing is |
 
 use crate::render::real;
@@ -75,7 +76,7 @@ fn data_type(kind: Kind) -> DataType {
         Kind::Time => DataType::Timestamp(TimeUnit::Nanosecond, Some(UTC.into())),
         Kind::Duration | Kind::Confidence => DataType::Float64,
         Kind::List => DataType::List(list_field(DataType::LargeUtf8)),
-        Kind::Addresses => DataType::List(list_field(DataType::UInt64)),
+        Kind::Numbers | Kind::Addresses => DataType::List(list_field(DataType::UInt64)),
         // Text, and what a later version of the core adds.
         _ => DataType::LargeUtf8,
     }
@@ -111,11 +112,11 @@ fn array<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Value>>) -> Arra
             }
             Arc::new(lists.finish())
         }
-        Kind::Addresses => {
+        Kind::Numbers | Kind::Addresses => {
             let mut lists = ListBuilder::new(UInt64Builder::new());
             for cell in cells {
                 lists.append_option(match cell {
-                    Some(Value::Addresses(values)) => Some(values.iter().copied().map(Some)),
+                    Some(Value::Numbers(values) | Value::Addresses(values)) => Some(values.iter().copied().map(Some)),
                     _ => None,
                 });
             }
@@ -152,7 +153,7 @@ mod tests {
         let column = Heading { name: "a", kind, about: "what it means" };
         let rows = cells.into_iter().map(|cell| vec![cell]).collect();
         let (incomplete, remarks) = (Vec::new(), Vec::new());
-        Table { name: "test", columns: vec![column], screen: &[], record: false, rows, incomplete, remarks }
+        Table { name: "test", columns: vec![column], screen: Vec::new(), record: false, outline: None, rows, incomplete, remarks }
     }
 
     #[test]

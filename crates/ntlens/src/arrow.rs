@@ -153,7 +153,16 @@ mod tests {
         let column = Heading { name: "a", kind, about: "what it means" };
         let rows = cells.into_iter().map(|cell| vec![cell]).collect();
         let (incomplete, remarks) = (Vec::new(), Vec::new());
-        Table { name: "test", columns: vec![column], screen: Vec::new(), record: false, outline: None, rows, incomplete, remarks }
+        Table {
+            name: "test",
+            columns: vec![column],
+            screen: Vec::new(),
+            record: false,
+            outline: None,
+            rows,
+            incomplete,
+            remarks,
+        }
     }
 
     #[test]

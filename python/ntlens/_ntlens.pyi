@@ -143,18 +143,36 @@ class Dump:
     def _repr_html_(self) -> str: ...
 
     # By `cargo xtask stubs`: questions of a dump
-    def processes(self) -> Table:
+    def processes(self, *, tree: bool = False) -> Table:
         """Every process found by any source, and how it is protected."""
-    def threads(self) -> Table:
+    def mitigations(self, *, pid: int | None = None, all: bool = False) -> Table:
+        """What makes a fault in a process harder to use, by policy, and how it differs from processes of the same image."""
+    def dlls(self, *, pid: int | None = None, all: bool = False) -> Table:
+        """The images that the loaders of processes know, by lists in the processes' own memory, which these can change."""
+    def vads(self, *, pid: int | None = None, all: bool = False) -> Table:
+        """The areas of user memory of processes, what is mapped there, and how it is protected."""
+    def threads(self, *, pid: int | None = None) -> Table:
         """The threads of the processes of the active list, where they started and for whom they act."""
-    def tokens(self) -> Table:
+    def tokens(self, *, pid: int | None = None) -> Table:
         """The tokens of processes and of threads that act for somebody else, each once."""
+    def groups(self, *, pid: int | None = None) -> Table:
+        """The SIDs in each process's token: user, groups, restricting SIDs and capabilities."""
+    def privileges(self, *, pid: int | None = None) -> Table:
+        """The privileges of each process's token, and whether they are on."""
     def handles(self, *, pid: int | None = None, all: bool = False) -> Table:
         """The handles of the processes in the active list, with what they lead to and the rights they give."""
+    def handle-types(self, *, pid: int | None = None, all: bool = False) -> Table:
+        """How many handles of which type the processes in the active list hold."""
     def objects(self, path: str | None = None) -> Table:
         """The objects that have a place in the namespace, each once; symbolic links are not followed."""
     def holders(self, object: str | int | None = None, *, type: str | None = None) -> Table:
         """Who holds an object, over all processes that any source knows."""
+    def sessions(self) -> Table:
+        """Every session, the processes in it and the logons that they belong to."""
+    def jobs(self) -> Table:
+        """Every job that processes, other jobs, the kernel's list or handles lead to, and its limits."""
+    def silos(self) -> Table:
+        """The host and every job that is a silo: its kind, its namespace, and the processes in it."""
     def modules(self) -> Table:
         """The kernel modules that were loaded."""
     def unloaded(self) -> Table:
@@ -167,6 +185,16 @@ class Dump:
         """The providers of trace events (ETW), who registered them, and which sessions enabled them."""
     def crash(self) -> Table:
         """The bug check, and the processor, thread and process in which it was."""
+    def cpus(self) -> Table:
+        """The processors with their control registers, descriptor tables and entries into the kernel."""
+    def idt(self, *, processor: int | None = None) -> Table:
+        """The handlers of interrupts and exceptions, and whose they are."""
+    def gdt(self, *, processor: int | None = None) -> Table:
+        """The segments of each processor, and the stacks of its task state segment."""
+    def ssdt(self) -> Table:
+        """The routines of system calls, and whose they are."""
+    def security(self) -> Table:
+        """What protects the whole system: code integrity, hypervisor, KVA shadow, patch level, debugger."""
     def coverage(self) -> Table:
         """Which memory the dump describes, and how much of it is in the file."""
     def inferred(self) -> Table:
@@ -262,10 +290,22 @@ class Process(Row):
     def _ask(self, question: str) -> Table: ...
 
     # By `cargo xtask stubs`: questions of a process
+    def mitigations(self) -> Table:
+        """What makes a fault in a process harder to use, by policy, and how it differs from processes of the same image."""
+    def dlls(self) -> Table:
+        """The images that the loaders of processes know, by lists in the processes' own memory, which these can change."""
+    def vads(self) -> Table:
+        """The areas of user memory of processes, what is mapped there, and how it is protected."""
     def threads(self) -> Table:
         """The threads of the processes of the active list, where they started and for whom they act."""
+    def groups(self) -> Table:
+        """The SIDs in each process's token: user, groups, restricting SIDs and capabilities."""
+    def privileges(self) -> Table:
+        """The privileges of each process's token, and whether they are on."""
     def handles(self) -> Table:
         """The handles of the processes in the active list, with what they lead to and the rights they give."""
+    def handle-types(self) -> Table:
+        """How many handles of which type the processes in the active list hold."""
     # Until here.
 
     # By `cargo xtask stubs`: columns of processes
@@ -275,6 +315,12 @@ class Process(Row):
     """Process id."""
     ppid: int | None
     """Process id of the parent, which may be gone."""
+    parent: int | None
+    """EPROCESS of the process with the id ppid that is not younger; null if there is none."""
+    orphan: bool | None
+    """Ppid is of a process that is gone, whoever has the id now."""
+    depth: int | None
+    """How many processes are above it, from parent to parent."""
     name: str | None
     """ImageFileName as stored, at most 15 bytes."""
     image_path: str | None
@@ -293,6 +339,8 @@ class Process(Row):
     """Process environment block."""
     wow64: bool | None
     """A 32-bit process."""
+    peb32: int | None
+    """Environment block that a 32-bit program sees."""
     active_threads: int | None
     """Threads that have not ended."""
     handle_count: int | None
@@ -329,6 +377,12 @@ class Process(Row):
     """Started with an empty address space."""
     pico: bool | None
     """Has a pico provider."""
+    pico_context: int | None
+    """What the pico provider keeps for it."""
+    secure: bool | None
+    """A trustlet: has a half in the secure kernel."""
+    trustlet_id: int | None
+    """TrustletIdentity, for a trustlet."""
     frozen: bool | None
     """KPROCESS.FreezeCount is not 0."""
     being_debugged: bool | None
@@ -355,6 +409,16 @@ class Process(Row):
     """Integrity level as a number."""
     session_id: int | None
     """Number of its session, from EPROCESS.Session."""
+    job_name: str | None
+    """Full name of that job, if it has one."""
+    job_chain: list[int] | None
+    """The jobs that it is in, from the innermost to the outermost."""
+    silo_kind: str | None
+    """None, silo (of an application) or server-silo (a container)."""
+    silo_id: int | None
+    """JobId of the silo."""
+    server_silo: int | None
+    """Job of the container that it runs in, around other silos too."""
     user_sid: str | None
     """The token's user."""
     user_name: str | None

@@ -161,7 +161,7 @@ class Dump:
         """The privileges of each process's token, and whether they are on."""
     def handles(self, *, pid: int | None = None, all: bool = False) -> Table:
         """The handles of the processes in the active list, with what they lead to and the rights they give."""
-    def handle-types(self, *, pid: int | None = None, all: bool = False) -> Table:
+    def handle_types(self, *, pid: int | None = None, all: bool = False) -> Table:
         """How many handles of which type the processes in the active list hold."""
     def objects(self, path: str | None = None) -> Table:
         """The objects that have a place in the namespace, each once; symbolic links are not followed."""
@@ -290,8 +290,6 @@ class Process(Row):
     def _ask(self, question: str) -> Table: ...
 
     # By `cargo xtask stubs`: questions of a process
-    def mitigations(self) -> Table:
-        """What makes a fault in a process harder to use, by policy, and how it differs from processes of the same image."""
     def dlls(self) -> Table:
         """The images that the loaders of processes know, by lists in the processes' own memory, which these can change."""
     def vads(self) -> Table:
@@ -304,7 +302,7 @@ class Process(Row):
         """The privileges of each process's token, and whether they are on."""
     def handles(self) -> Table:
         """The handles of the processes in the active list, with what they lead to and the rights they give."""
-    def handle-types(self) -> Table:
+    def handle_types(self) -> Table:
         """How many handles of which type the processes in the active list hold."""
     # Until here.
 

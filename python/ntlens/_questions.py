@@ -15,11 +15,21 @@ _ATTRIBUTES = {"info"}
 def add_methods() -> None:
     """Gives `Dump` a method for each question, and `Process` one for each that can be asked of a process alone."""
     Mapping.register(Row)
-    for question in questions():
-        if question["name"] not in _ATTRIBUTES:
-            setattr(Dump, question["name"], _of_dump(question))
-        if question["columns"][0]["name"] == "pid":  # its rows belong to processes
-            setattr(Process, question["name"], _of_process(question))
+    all_of_them = questions()
+    attributes = {column["name"] for one in all_of_them if one["name"] == "processes" for column in one["columns"]}
+    for question in all_of_them:
+        name = _python_name(question)
+        if name not in _ATTRIBUTES:
+            setattr(Dump, name, _of_dump(question))
+        # The rows belong to processes, and no column of a process has the name.
+        if question["columns"][0]["name"] == "pid" and name not in attributes:
+            setattr(Process, name, _of_process(question))
+
+
+def _python_name(question: _Question) -> str:
+    """A question's name where no dash may stand in it."""
+    name: str = question["name"].replace("-", "_")
+    return name
 
 
 def _of_dump(question: _Question) -> Callable[..., Table]:
@@ -57,8 +67,8 @@ def _named(
     """Gives a method what `help`, `inspect` and editors ask for."""
     this = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
     parameters = sorted(parameters, key=lambda parameter: parameter.kind)
-    method.__name__ = question["name"]
-    method.__qualname__ = f"{owner}.{question['name']}"
+    method.__name__ = _python_name(question)
+    method.__qualname__ = f"{owner}.{method.__name__}"
     method.__module__ = "ntlens"
     method.__signature__ = Signature([this, *parameters], return_annotation=Table)  # type: ignore[attr-defined]
     columns = [f"    {column['name']} ({column['kind']}): {column['about']}" for column in question["columns"]]

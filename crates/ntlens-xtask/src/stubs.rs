@@ -78,16 +78,18 @@ fn of_dump(out: &mut String, question: &dyn Question) {
     method(out, question, &parameters.join(", "));
 }
 
-/// A question can be asked of a process alone if its rows begin with the process that they belong to.
+/// A question can be asked of a process alone if its rows begin with the process that they belong to. Where a column of
+/// `processes` has its name, that is what the name means.
 fn of_process(out: &mut String, question: &dyn Question) {
-    if question.columns().first().is_some_and(|column| column.name == "pid") {
+    let belongs = question.columns().first().is_some_and(|column| column.name == "pid");
+    if belongs && !process_columns().iter().any(|column| column.name == question.name()) {
         method(out, question, "self");
     }
 }
 
 fn method(out: &mut String, question: &dyn Question, parameters: &str) {
     // Writing to a string does not fail.
-    let _ = writeln!(out, "    def {}({parameters}) -> Table:", question.name());
+    let _ = writeln!(out, "    def {}({parameters}) -> Table:", question.name().replace('-', "_"));
     let _ = writeln!(out, "        \"\"\"{}.\"\"\"", sentence(question.about()));
 }
 
@@ -101,9 +103,12 @@ fn parameter(parameter: &Parameter) -> String {
     format!("{}: {kind}", parameter.name.replace('-', "_"))
 }
 
+fn process_columns() -> Vec<Heading> {
+    ntlens_core::report::question("processes").map(Question::columns).unwrap_or_default()
+}
+
 fn columns(out: &mut String) {
-    let columns = ntlens_core::report::question("processes").map(Question::columns).unwrap_or_default();
-    for Heading { name, kind, about } in columns.iter().filter(|column| !RELATIONS.contains(&column.name)) {
+    for Heading { name, kind, about } in process_columns().iter().filter(|column| !RELATIONS.contains(&column.name)) {
         let _ = writeln!(out, "    {name}: {} | None", python_type(*kind));
         let _ = writeln!(out, "    \"\"\"{}.\"\"\"", sentence(about));
     }

@@ -1,7 +1,7 @@
 //! Values of cells as Python objects.
 
 use ntlens::render::real;
-use ntlens::report::{Cell, Value};
+use ntlens::report::{Cell, Text, Value};
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyTzInfo};
@@ -16,8 +16,8 @@ pub(crate) fn to_python<'py>(py: Python<'py>, cell: &Cell) -> PyResult<Bound<'py
             Some(nanoseconds) => moment(py, nanoseconds),
             None => Ok(py.None().into_bound(py)),
         },
-        Value::Text(text) => text.into_bound_py_any(py),
-        Value::List(texts) => texts.into_bound_py_any(py),
+        Value::Text(text) => text.as_str().into_bound_py_any(py),
+        Value::List(texts) => texts.iter().map(Text::as_str).collect::<Vec<_>>().into_bound_py_any(py),
         Value::Numbers(values) | Value::Addresses(values) => values.into_bound_py_any(py),
         other => real(other).into_bound_py_any(py),
     }

@@ -234,11 +234,12 @@ impl Dump {
             return Ok(Listing(names.collect()));
         }
         let unknown = || SymbolsError::new_err(format!("no type of this kernel is named {type}"));
-        let mut dt = Dt::new(layouts, find(layouts, r#type).ok_or_else(unknown)?).depth(depth);
-        if let Some(pattern) = pattern {
-            dt = dt.only(Pattern::new(pattern));
-        }
+        let found = find(layouts, r#type).ok_or_else(unknown)?;
         let text = self.0.run(py, |dump, _| {
+            let mut dt = Dt::new(layouts, found).depth(depth);
+            if let Some(pattern) = pattern {
+                dt = dt.only(Pattern::new(pattern));
+            }
             let Some(at) = at else { return Ok::<_, CoreError>(dt.to_string()) };
             let space = memory::space(dump, virtual_of(pid))?;
             Ok(dt.at(&space, VirtAddr(at)).to_string())

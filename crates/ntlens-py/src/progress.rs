@@ -109,17 +109,16 @@ pub(crate) fn run<T: Send>(
 pub(crate) struct Rows(Arc<Work>);
 
 impl Spread for Rows {
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>> {
-        self.0.total.fetch_add(count, Relaxed);
-        Threads.rows(count, &|index| {
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
+        self.0.total.fetch_add(rows.len(), Relaxed);
+        Threads.fill(rows, &|index, cells| {
             if self.0.ended.load(Relaxed) {
-                return Vec::new();
+                return;
             }
             self.0.enter();
-            let cells = row(index);
+            row(index, cells);
             self.0.done.fetch_add(1, Relaxed);
-            cells
-        })
+        });
     }
 }
 

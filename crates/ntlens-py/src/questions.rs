@@ -31,10 +31,11 @@ fn describe_column<'py>(py: Python<'py>, column: &Heading) -> PyResult<Bound<'py
 
 fn describe_parameter<'py>(py: Python<'py>, parameter: &Parameter) -> PyResult<Bound<'py, PyDict>> {
     let (form, value) = match parameter.form {
-        Form::Flag => ("flag", ""),
-        Form::Number(value) => ("number", value),
-        Form::Text(value) => ("text", value),
-        Form::Position(value) => ("position", value),
+        Form::Flag => ("flag", String::new()),
+        Form::Number(value) => ("number", value.into()),
+        Form::Text(value) => ("text", value.into()),
+        Form::Position(value) => ("position", value.into()),
+        Form::Choice(values) => ("choice", values.join(", ")),
     };
     let about = PyDict::new(py);
     about.set_item("name", python_name(parameter))?;
@@ -103,6 +104,14 @@ fn argument(parameter: &Parameter, value: &Bound<'_, PyAny>) -> PyResult<Option<
     match parameter.form {
         Form::Flag => Ok(value.extract::<bool>()?.then_some(Argument::Flag)),
         Form::Number(_) => Ok(Some(Argument::Number(value.extract()?))),
+        Form::Choice(values) => {
+            let chosen = value.extract::<String>()?;
+            if !values.contains(&chosen.as_str()) {
+                let (name, all) = (python_name(parameter), values.join(", "));
+                return Err(PyValueError::new_err(format!("{name} is one of {all}, not {chosen:?}")));
+            }
+            Ok(Some(Argument::Text(chosen)))
+        }
         Form::Text(of) | Form::Position(of) => match value.extract::<u64>() {
             // An address, as a command line writes it.
             Ok(address) if of.contains("ADDRESS") => Ok(Some(Argument::Text(format!("{address:#x}")))),

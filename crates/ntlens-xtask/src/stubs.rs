@@ -98,7 +98,7 @@ fn parameter(parameter: &Parameter) -> String {
         Form::Flag => "bool = False",
         Form::Number(_) => "int | None = None",
         Form::Text(of) | Form::Position(of) if of.contains("ADDRESS") => "str | int | None = None",
-        Form::Text(_) | Form::Position(_) => "str | None = None",
+        Form::Text(_) | Form::Position(_) | Form::Choice(_) => "str | None = None",
     };
     format!("{}: {kind}", parameter.name.replace('-', "_"))
 }

@@ -106,7 +106,7 @@ fn array<'a>(kind: Kind, cells: impl Iterator<Item = Option<&'a Value>>) -> Arra
             let mut lists = ListBuilder::new(LargeStringBuilder::new());
             for cell in cells {
                 lists.append_option(match cell {
-                    Some(Value::List(texts)) => Some(texts.iter().map(Some)),
+                    Some(Value::List(texts)) => Some(texts.iter().map(|text| Some(text.as_str()))),
                     _ => None,
                 });
             }

@@ -11,8 +11,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let family = Family::of(&processes);
     for index in family.order() {
         let process = &processes[*index];
-        let orphan = if family.parent(*index).is_none() && process.ppid()? != 0 { " (its parent is gone)" } else { "" };
-        let indent = "  ".repeat(usize::try_from(family.depth(*index))?.min(16));
+        let orphan =
+            if family.parent(*index)?.is_none() && process.ppid()? != 0 { " (its parent is gone)" } else { "" };
+        let indent = "  ".repeat(usize::try_from(family.depth(*index)?)?.min(16));
         println!("{indent}{} {}{orphan}", process.pid()?, process.name()?);
     }
     Ok(())

@@ -109,6 +109,12 @@ fn the_command_decodes_nothing() {
 }
 
 #[test]
+fn the_python_module_decodes_nothing() {
+    let words = ["ntlens_core", "ntlens_symbols", "from_le_bytes", "unsafe {", "unsafe fn", "unsafe impl"];
+    forbid("crates/ntlens-py/src", &words, "decoding belongs into ntlens-core, and nothing there is unsafe");
+}
+
+#[test]
 fn no_file_is_too_long() {
     let mut wrong = Vec::new();
     for folder in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).unwrap() {

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 /// The sample dump of `ntlens demo`: a made-up machine.
-const SAMPLE: &[u8] = include_bytes!("../../crates/ntlens-cli/assets/demo.dmp.zlib");
+const SAMPLE: &[u8] = include_bytes!("../../crates/ntlens/assets/demo.dmp.zlib");
 
 /// The first argument, else the sample, unpacked beside the example.
 pub(crate) fn dump_path() -> Result<PathBuf, Box<dyn Error>> {

@@ -65,13 +65,8 @@ fn download_option() -> Option<Arg> {
 
 /// The symbols that the user has.
 pub(crate) fn open_symbols(matches: &ArgMatches) -> Result<Arc<Symbols>, Failure> {
-    let mut path = SymbolPath::new();
-    for given in matches.get_many::<PathBuf>("symbols").into_iter().flatten() {
-        path.push(given)?;
-    }
-    if let Some(more) = std::env::var_os("_NT_SYMBOL_PATH") {
-        path.extend(&more.to_string_lossy());
-    }
+    let given: Vec<PathBuf> = matches.get_many("symbols").into_iter().flatten().cloned().collect();
+    let path = ntlens::symbol_path(&given)?;
     let symbols = Symbols::embedded()?.forced(matches.get_flag("force-symbols"));
     Ok(Arc::new(with_servers(symbols, path, matches)))
 }

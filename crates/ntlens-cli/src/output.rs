@@ -201,18 +201,11 @@ impl Output {
     }
 
     fn missing(&self, incomplete: &[Incomplete]) {
-        if self.quiet || incomplete.is_empty() {
-            return;
-        }
-        let count: u64 = incomplete.iter().map(|missing| missing.count).fold(0, u64::saturating_add);
         let shown = if self.verbose { incomplete.len() } else { SHOWN };
-        let texts: Vec<_> = incomplete
-            .iter()
-            .take(shown)
-            .map(|missing| format!("{} at {} ({} x {})", missing.what, missing.place, missing.count, missing.reason))
-            .collect();
-        let more = if incomplete.len() > shown { "; more with -v" } else { "" };
-        say("warning", &format!("the answer is incomplete, {count} missing or wrong: {}{more}", texts.join("; ")));
+        if let Some(text) = render::missing(incomplete, shown).filter(|_| !self.quiet) {
+            let more = if incomplete.len() > shown { "; more with -v" } else { "" };
+            say("warning", &format!("{text}{more}"));
+        }
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         [only] if only == "--check" => true,
         _ => return Err(Failure::new(format!("unknown arguments; demo: {ABOUT}"))),
     };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ntlens-cli/assets/demo.dmp.zlib");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ntlens/assets/demo.dmp.zlib");
     let layouts = layouts(KERNEL).ok_or_else(|| Failure::new(format!("kernel {KERNEL} is not embedded")))?;
     let dump = Machine::typical(layouts, SEED, PROCESSES).build().to_vec(Kind::BitmapFull { active: true });
     let packed = pack(&dump)?;

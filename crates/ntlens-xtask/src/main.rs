@@ -4,6 +4,8 @@
 mod demo;
 mod failure;
 mod pack;
+mod python;
+mod stubs;
 mod test;
 
 use failure::Failure;
@@ -12,8 +14,12 @@ use std::process::ExitCode;
 /// A chore: its name, what it does, and the function that does it with the arguments after its name.
 type Chore = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 
-const CHORES: &[Chore] =
-    &[("test", test::ABOUT, test::run), ("pack", pack::ABOUT, pack::run), ("demo", demo::ABOUT, demo::run)];
+const CHORES: &[Chore] = &[
+    ("test", test::ABOUT, test::run),
+    ("pack", pack::ABOUT, pack::run),
+    ("demo", demo::ABOUT, demo::run),
+    ("stubs", stubs::ABOUT, stubs::run),
+];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

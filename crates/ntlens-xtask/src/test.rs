@@ -32,6 +32,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     control(&mut cargo(&["build", "--manifest-path", "tests/nostd/Cargo.toml", "--features", "control"]))?;
     crate::demo::run(&["--check".into()])?;
     println!("== sample dump: as committed");
+    crate::python::run(&root, shared(&root).as_deref())?;
     match shared(&root) {
         Some(shared) => {
             let layouts = shared.join("layouts").to_string_lossy().into_owned();
@@ -43,7 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn step(name: &str, command: &mut Command) -> Result<(), Failure> {
+pub(crate) fn step(name: &str, command: &mut Command) -> Result<(), Failure> {
     println!("== {name}");
     let start = Instant::now();
     let status = command.status().map_err(|error| Failure::new(format!("{name}: {error}")))?;
@@ -73,19 +74,24 @@ fn shared(root: &Path) -> Option<PathBuf> {
 fn peers(root: &Path) -> Option<PathBuf> {
     // Without jsonschema volatility3 takes any table for a valid one.
     const PACKAGES: [&str; 3] = ["volatility3==2.28.2", "kdmp-parser==0.7.4", "jsonschema==4.26.0"];
-    let venv = root.join("target/peers");
-    let python = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let complete = venv.join("complete");
-    let wanted = PACKAGES.join(" ");
-    if std::fs::read_to_string(&complete).is_ok_and(|held| held == wanted) {
-        return Some(python);
-    }
-    let runs = |command: &mut Command| command.status().is_ok_and(|status| status.success());
-    let made = runs(Command::new("python3").arg("-m").arg("venv").arg(&venv))
-        && runs(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))
-        && std::fs::write(&complete, wanted).is_ok();
-    if !made {
+    let python = environment("python3", &root.join("target/peers"), &PACKAGES);
+    if python.is_none() {
         println!("== peers: skipped, Python or its packages {PACKAGES:?} cannot be had here");
     }
-    made.then_some(python)
+    python
+}
+
+/// The interpreter of an environment with some packages, made once; `None` where that cannot be done.
+pub(crate) fn environment(python: &str, venv: &Path, packages: &[&str]) -> Option<PathBuf> {
+    let interpreter = venv.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let complete = venv.join("complete");
+    let wanted = packages.join(" ");
+    if std::fs::read_to_string(&complete).is_ok_and(|held| held == wanted) {
+        return Some(interpreter);
+    }
+    let runs = |command: &mut Command| command.status().is_ok_and(|status| status.success());
+    let made = runs(Command::new(python).args(["-m", "venv", "--clear"]).arg(venv))
+        && runs(Command::new(&interpreter).args(["-m", "pip", "install", "--quiet"]).args(packages))
+        && std::fs::write(&complete, wanted).is_ok();
+    made.then_some(interpreter)
 }

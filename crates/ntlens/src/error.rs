@@ -37,6 +37,9 @@ pub enum Error {
     /// The embedded layouts are broken, which no release is.
     #[error("the embedded layouts cannot be read: {0}")]
     Pack(#[from] ntlens_symbols::PackError),
+    /// The sample dump is broken, which no release has.
+    #[error("the sample dump cannot be unpacked: {0}")]
+    Demo(String),
     /// An answer could not be written.
     #[error("the answer could not be written: {0}")]
     Write(#[from] io::Error),

@@ -14,6 +14,11 @@
 //!
 //! The decoding is in `ntlens-core`, which needs no `std`; this crate adds files and output.
 
+#[cfg(feature = "arrow")]
+pub mod arrow;
+mod block_cache;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod embedded;
 mod error;
 mod file_source;
@@ -24,6 +29,7 @@ pub mod schema;
 mod sources;
 mod threads;
 
+pub use block_cache::BlockCache;
 pub use error::Error;
 pub use file_source::FileSource;
 /// Why a question could not be answered, and what is wrong with a file.
@@ -33,7 +39,7 @@ pub use ntlens_core::{
     text,
 };
 pub use ntlens_symbols as symbols;
-pub use sources::Symbols;
+pub use sources::{Symbols, symbol_path};
 pub use threads::Threads;
 
 use layout::source::LayoutSource;
@@ -50,14 +56,22 @@ pub fn open(path: impl AsRef<Path>) -> Result<OpenDump, Error> {
 pub fn open_with(path: impl AsRef<Path>, layouts: &dyn LayoutSource, options: Options) -> Result<OpenDump, Error> {
     let path = path.as_ref();
     let source = FileSource::open(path)?;
-    let name = path.to_string_lossy().into_owned();
-    OpenDump::open(name, Arc::new(source), layouts, options).map_err(|error| Error::Dump { path: path.into(), error })
+    open_source(&path.to_string_lossy(), Arc::new(source), layouts, options)
 }
 
 /// Opens the bytes of a dump that is already in memory; `name` is shown to the user.
 pub fn open_bytes(name: &str, bytes: Vec<u8>) -> Result<OpenDump, Error> {
-    OpenDump::open(name, Arc::new(bytes), &Symbols::embedded()?, Options::default())
-        .map_err(|error| Error::Dump { path: name.into(), error })
+    open_source(name, Arc::new(bytes), &Symbols::embedded()?, Options::default())
+}
+
+/// Opens a dump wherever its bytes come from; `name` is shown to the user.
+pub fn open_source(
+    name: &str,
+    source: Arc<dyn source::ByteSource>,
+    layouts: &dyn LayoutSource,
+    options: Options,
+) -> Result<OpenDump, Error> {
+    OpenDump::open(name, source, layouts, options).map_err(|error| Error::Dump { path: name.into(), error })
 }
 
 #[cfg(test)]

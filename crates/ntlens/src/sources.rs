@@ -11,7 +11,7 @@ use ntlens_core::nt::select::Origin;
 use ntlens_symbols::path::{Fetch, Search, SymbolPath};
 use ntlens_symbols::{Pack, SymbolError, file};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Layouts and symbols for a dump: from a symbol path, if there is one, and from the embedded pack.
 ///
@@ -36,6 +36,18 @@ impl fmt::Debug for Symbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Symbols").field("path", &self.path).field("force", &self.force).finish_non_exhaustive()
     }
+}
+
+/// The symbol path that a user wants: what was named, one by one, then `_NT_SYMBOL_PATH`.
+pub fn symbol_path(given: &[PathBuf]) -> Result<SymbolPath, SymbolError> {
+    let mut path = SymbolPath::new();
+    for given in given {
+        path.push(given)?;
+    }
+    if let Some(more) = std::env::var_os("_NT_SYMBOL_PATH") {
+        path.extend(&more.to_string_lossy());
+    }
+    Ok(path)
 }
 
 impl Symbols {

@@ -78,6 +78,22 @@ pub fn read(dump: &OpenDump, of: Of, at: u64, len: u64) -> Result<Table, Error> 
     Ok(MEMORY.fill(&pieces, incomplete))
 }
 
+/// The bytes up to the first that is missing, and why that one is.
+pub fn bytes(dump: &OpenDump, of: Of, at: u64, len: usize) -> Result<(Vec<u8>, Option<Absent>), Error> {
+    let memory = Memory::of(dump, of)?;
+    // The length is whatever somebody wished for: room is made as bytes are found.
+    let mut found = Vec::new();
+    for page in spans(at, len) {
+        let done = found.len();
+        found.resize(done + page.bytes.len(), 0);
+        if let Err(why) = memory.read_in_page(page.start, found.get_mut(done..).unwrap_or_default()) {
+            found.truncate(done);
+            return Ok((found, Some(why)));
+        }
+    }
+    Ok((found, None))
+}
+
 /// Memory of one kind.
 enum Memory<'a> {
     Physical(&'a crate::memory::PhysicalImage),

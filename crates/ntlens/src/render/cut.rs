@@ -88,7 +88,7 @@ fn separated<T>(out: &mut String, values: &[T], push: impl Fn(&mut String, &T)) 
 }
 
 /// A cell of a record, where there is room to say more.
-pub(super) fn long_text(cell: &Cell) -> String {
+pub fn long_text(cell: &Cell) -> String {
     match cell {
         Cell::Absent(why) => format!("- ({})", why.reason()),
         Cell::Value(Value::Bool(false)) => "no".into(),

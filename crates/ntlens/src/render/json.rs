@@ -1,6 +1,6 @@
 //! `json`: one document.
 
-use super::{Digits, reasons, seconds};
+use super::{Digits, real, reasons};
 use crate::error::Error;
 use ntlens_core::report::{Cell, Table, Text, Value};
 use ntlens_core::{Incomplete, OpenDump};
@@ -145,9 +145,7 @@ impl Serialize for CellValue<'_> {
             Value::Uint(value) | Value::Code(value) => serializer.serialize_u64(*value),
             Value::Address(value) => Digits::of(*value).serialize(serializer),
             Value::Time(value) => serializer.collect_str(value),
-            // Exact to the last decimal for more than 28 years.
-            Value::Confidence(thousandths) => (f64::from(*thousandths) / 1000.0).serialize(serializer),
-            Value::Duration(units) => seconds(*units).parse::<f64>().unwrap_or_default().serialize(serializer),
+            Value::Confidence(_) | Value::Duration(_) => real(value).serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
             Value::List(texts) => serializer.collect_seq(texts.iter().map(Text::as_str)),
             Value::Numbers(values) => values.serialize(serializer),

@@ -12,9 +12,11 @@ mod page;
 mod style;
 mod table;
 
+pub use cut::long_text as cell_text;
+
 use crate::error::Error;
-use ntlens_core::OpenDump;
-use ntlens_core::report::Table;
+use ntlens_core::report::{Table, Value};
+use ntlens_core::{Incomplete, OpenDump};
 pub use page::write_page;
 use std::io::Write;
 use std::str::FromStr;
@@ -77,6 +79,30 @@ pub fn write(
 /// Units of 100 ns as seconds with seven decimals.
 fn seconds(units: u64) -> String {
     format!("{}.{:07}", units / 10_000_000, units % 10_000_000)
+}
+
+/// A span of time in seconds, or how sure something is, as the number that programs get.
+pub fn real(value: &Value) -> Option<f64> {
+    match value {
+        // Exact to the last decimal for more than 28 years.
+        Value::Duration(units) => seconds(*units).parse().ok(),
+        Value::Confidence(thousandths) => Some(f64::from(*thousandths) / 1000.0),
+        _ => None,
+    }
+}
+
+/// One sentence about what an answer could not take into account, with the first `most` things; `None` if it is complete.
+pub fn missing(incomplete: &[Incomplete], most: usize) -> Option<String> {
+    if incomplete.is_empty() {
+        return None;
+    }
+    let count = incomplete.iter().fold(0_u64, |sum, missing| sum.saturating_add(missing.count));
+    let text = |missing: &Incomplete| {
+        let Incomplete { what, place, count, reason } = missing;
+        format!("{what} at {place} ({count} x {reason})")
+    };
+    let texts: Vec<_> = incomplete.iter().take(most).map(text).collect();
+    Some(format!("the answer is incomplete, {count} missing or wrong: {}", texts.join("; ")))
 }
 
 /// Thousandths as a number from 0 to 1.

@@ -1,0 +1,152 @@
+//! What the Python classes share: an open dump, and answers.
+
+use crate::error::{IncompleteError, IncompleteWarning, exception};
+use crate::progress::{self, Rows};
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use ntlens::layout::Layouts;
+use ntlens::names::Names;
+use ntlens::report::{Arguments, Question, Table, Wanted};
+use ntlens::text::visible;
+use ntlens::{Incomplete, OpenDump, Symbols, render};
+use pyo3::prelude::*;
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Things that are missing of which a warning tells; the table has all.
+const TOLD: usize = 3;
+
+/// An answer, as rows and, once somebody wants them, as columns.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) table: Table,
+    batch: OnceLock<RecordBatch>,
+}
+
+impl Answer {
+    pub(crate) fn new(table: Table) -> Arc<Self> {
+        Arc::new(Self { table, batch: OnceLock::new() })
+    }
+
+    /// The columns.
+    pub(crate) fn batch(&self) -> Result<RecordBatch, ArrowError> {
+        if let Some(batch) = self.batch.get() {
+            return Ok(batch.clone());
+        }
+        let made = ntlens::arrow::batch(&self.table)?;
+        Ok(self.batch.get_or_init(|| made).clone())
+    }
+}
+
+/// An open dump.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) dump: OpenDump,
+    symbols: Arc<Symbols>,
+    strict: bool,
+    progress: Option<Py<PyAny>>,
+    names: OnceLock<Names>,
+    types: OnceLock<Layouts>,
+    /// Whole tables in which single rows are looked up.
+    lookups: Mutex<BTreeMap<&'static str, Arc<Answer>>>,
+}
+
+impl Opened {
+    pub(crate) fn new(dump: OpenDump, symbols: Arc<Symbols>, strict: bool, progress: Option<Py<PyAny>>) -> Self {
+        Self {
+            dump,
+            symbols,
+            strict,
+            progress,
+            names: OnceLock::new(),
+            types: OnceLock::new(),
+            lookups: Mutex::default(),
+        }
+    }
+
+    /// Does work on the dump.
+    pub(crate) fn run<T: Send, E: Into<ntlens::Error> + Send>(
+        &self,
+        py: Python<'_>,
+        work: impl FnOnce(&OpenDump, &Rows) -> Result<T, E> + Send,
+    ) -> PyResult<T> {
+        let result = progress::run(py, self.progress.as_ref(), |rows| work(&self.dump, rows))?;
+        result.map_err(|error| exception(py, error.into()))
+    }
+
+    /// Asks a question; `stacklevel` says how many Python functions lie between this and the user's line.
+    pub(crate) fn ask(
+        &self,
+        py: Python<'_>,
+        question: &dyn Question,
+        arguments: &Arguments,
+        stacklevel: i32,
+    ) -> PyResult<Arc<Answer>> {
+        let table = self.run(py, |dump, rows| question.ask_with(dump, arguments, Wanted::All, rows))?;
+        self.answer(py, table, stacklevel)
+    }
+
+    /// Takes an answer, and tells if it misses something.
+    pub(crate) fn answer(&self, py: Python<'_>, table: Table, stacklevel: i32) -> PyResult<Arc<Answer>> {
+        self.tell(py, &table.incomplete, stacklevel)?;
+        Ok(Answer::new(table))
+    }
+
+    /// Warns of what is missing, or stops there.
+    pub(crate) fn tell(&self, py: Python<'_>, incomplete: &[Incomplete], stacklevel: i32) -> PyResult<()> {
+        let Some(text) = render::missing(incomplete, TOLD) else { return Ok(()) };
+        if self.strict {
+            return Err(IncompleteError::new_err(visible(&text)));
+        }
+        warn(py, &text, stacklevel)
+    }
+
+    /// Warns that there is no kernel to ask, or stops there.
+    pub(crate) fn tell_of_kernel(&self, py: Python<'_>) -> PyResult<()> {
+        match self.dump.kernel() {
+            Err(error) if self.strict => Err(exception(py, error.into())),
+            Err(error) => warn(py, &error.to_string(), 1),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// A whole table, asked once.
+    pub(crate) fn lookup(&self, py: Python<'_>, question: &dyn Question) -> PyResult<Arc<Answer>> {
+        let known = || self.lookups.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = known().get(question.name()) {
+            return Ok(answer.clone());
+        }
+        // Asked without the lock: two threads may do it, and then have the same answer twice.
+        let table = self.run(py, |dump, rows| question.ask_spread(dump, Wanted::All, rows))?;
+        // What was wrong when the dump was opened was told then.
+        let told = self.dump.incomplete().len();
+        self.tell(py, table.incomplete.get(told..).unwrap_or_default(), 1)?;
+        Ok(known().entry(question.name()).or_insert(Answer::new(table)).clone())
+    }
+
+    /// Names and addresses.
+    pub(crate) fn names(&self, py: Python<'_>) -> PyResult<&Names> {
+        if let Some(names) = self.names.get() {
+            return Ok(names);
+        }
+        let made = self.run(py, |dump, _| Names::of(dump, &self.symbols))?;
+        Ok(self.names.get_or_init(|| made))
+    }
+
+    /// All types of the kernel.
+    pub(crate) fn types(&self, py: Python<'_>) -> PyResult<&Layouts> {
+        if let Some(types) = self.types.get() {
+            return Ok(types);
+        }
+        let made = self.run(py, |dump, _| self.symbols.types(dump.kernel()?))?;
+        Ok(self.types.get_or_init(|| made))
+    }
+}
+
+/// A warning at the user's line.
+fn warn(py: Python<'_>, text: &str, stacklevel: i32) -> PyResult<()> {
+    // Made visible, a NUL is none any more.
+    let text = CString::new(visible(text)).unwrap_or_default();
+    PyErr::warn(py, &py.get_type::<IncompleteWarning>(), &text, stacklevel)
+}

@@ -1,0 +1,141 @@
+//! Long work: without the interpreter's lock, ended by Ctrl-C, told of in a callback.
+//!
+//! The work is done by a thread of its own while the caller's waits and looks for signals, which Python handles in its
+//! main thread only. Work that is to end finds that no byte can be read any more: every walk of the library ends at a
+//! failed read, so nothing else has to know. What it then answers is thrown away.
+
+use ntlens::Threads;
+use ntlens::report::{Cell, Spread};
+use ntlens::source::{ByteSource, ReadError};
+use pyo3::prelude::*;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// How long Ctrl-C waits at most until it is noticed.
+const POLL: Duration = Duration::from_millis(50);
+
+thread_local! {
+    /// What the thread works for.
+    static CURRENT: RefCell<Option<Arc<Work>>> = const { RefCell::new(None) };
+}
+
+/// One piece of work.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    ended: AtomicBool,
+    failure: Mutex<Option<PyErr>>,
+    done: AtomicUsize,
+    total: AtomicUsize,
+}
+
+impl Work {
+    /// Ends the work; the first exception is what the caller sees.
+    fn fail(&self, error: PyErr) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.ended.store(true, Relaxed);
+    }
+
+    fn take_failure(&self) -> Option<PyErr> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Tells how far the work is: rows that are filled, of how many, once that is known.
+    fn tell(&self, py: Python<'_>, progress: Option<&Py<PyAny>>) -> PyResult<()> {
+        let Some(progress) = progress else { return Ok(()) };
+        let total = Some(self.total.load(Relaxed)).filter(|total| *total > 0);
+        progress.call1(py, (self.done.load(Relaxed), total)).map(drop)
+    }
+
+    fn enter(self: &Arc<Self>) {
+        CURRENT.set(Some(self.clone()));
+    }
+}
+
+/// Ends what this thread works for with an exception, such as one of a file object.
+pub(crate) fn fail(error: PyErr) {
+    CURRENT.with_borrow(|work| {
+        if let Some(work) = work {
+            work.fail(error);
+        }
+    });
+}
+
+/// Does work of which the caller needs the result.
+pub(crate) fn run<T: Send>(
+    py: Python<'_>,
+    progress: Option<&Py<PyAny>>,
+    work: impl FnOnce(&Rows) -> T + Send,
+) -> PyResult<T> {
+    let rows = Rows(Arc::new(Work::default()));
+    let result = py.detach(|| {
+        thread::scope(|scope| {
+            let (send, receive) = sync_channel(1);
+            let rows = &rows;
+            let worker = scope.spawn(move || {
+                rows.0.enter();
+                // The receiver is there until the result is.
+                let _ = send.send(work(rows));
+            });
+            loop {
+                match receive.recv_timeout(POLL) {
+                    Ok(result) => return result,
+                    Err(RecvTimeoutError::Timeout) => {
+                        let look = |py: Python<'_>| py.check_signals().and_then(|()| rows.0.tell(py, progress));
+                        if let Err(error) = Python::attach(look) {
+                            rows.0.fail(error);
+                        }
+                    }
+                    Err(RecvTimeoutError::Disconnected) => match worker.join() {
+                        Err(panic) => std::panic::resume_unwind(panic),
+                        Ok(()) => unreachable!("a worker sends its result"),
+                    },
+                }
+            }
+        })
+    });
+    if let Some(error) = rows.0.take_failure() {
+        return Err(error);
+    }
+    rows.0.tell(py, progress)?;
+    Ok(result)
+}
+
+/// Fills the rows of a table for one piece of work.
+#[derive(Debug)]
+pub(crate) struct Rows(Arc<Work>);
+
+impl Spread for Rows {
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
+        self.0.total.fetch_add(rows.len(), Relaxed);
+        Threads.fill(rows, &|index, cells| {
+            if self.0.ended.load(Relaxed) {
+                return;
+            }
+            self.0.enter();
+            row(index, cells);
+            self.0.done.fetch_add(1, Relaxed);
+        });
+    }
+}
+
+/// A source that gives nothing to work that is to end.
+#[derive(Debug)]
+pub(crate) struct Interruptible<S>(pub(crate) S);
+
+impl<S: ByteSource> ByteSource for Interruptible<S> {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
+        let ended = CURRENT.with_borrow(|work| work.as_ref().is_some_and(|work| work.ended.load(Relaxed)));
+        if ended {
+            return Err(ReadError::Failed { offset, message: "interrupted".into() });
+        }
+        self.0.read_at(offset, out)
+    }
+}

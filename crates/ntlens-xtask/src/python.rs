@@ -1,0 +1,72 @@
+//! The Python package, as `cargo xtask test` checks it: built as a wheel, installed, and tested as it is installed.
+
+use crate::failure::Failure;
+use crate::test::{environment, step};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What builds and checks the wheel, and the libraries that read its tables.
+const PACKAGES: [&str; 10] = [
+    "maturin==1.16.0",
+    "pytest==9.2.0",
+    "mypy==2.4.1",
+    "ruff==0.17.6",
+    "abi3audit==0.0.26",
+    "pyarrow==26.0.1",
+    "pandas==3.1.1",
+    "polars==2.1.0",
+    "duckdb==2.0.1",
+    "fsspec==2026.9.0",
+];
+/// Interpreters that may be there, the oldest that the wheel is for first.
+const PYTHONS: [&str; 3] = ["python3.11", "python3", "python"];
+/// Succeeds where the wheel can be installed.
+const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
+
+/// Builds the wheel and checks it, or says why that is skipped.
+pub(crate) fn run(root: &Path, shared: Option<&Path>) -> Result<(), Failure> {
+    crate::stubs::run(&["--check".into()])?;
+    println!("== Python stubs: as the registry has it");
+    let fits =
+        |name: &&&str| Command::new(name).args(["-c", NEW_ENOUGH]).output().is_ok_and(|output| output.status.success());
+    let venv = root.join("target/python");
+    let python = PYTHONS.iter().find(fits).and_then(|python| environment(python, &venv, &PACKAGES));
+    let Some(python) = python else {
+        println!("== Python: skipped, Python 3.11 or later or the packages {PACKAGES:?} cannot be had here");
+        return Ok(());
+    };
+    let module = |arguments: &[&str]| {
+        let mut command = Command::new(&python);
+        command.current_dir(root).arg("-m").args(arguments);
+        command
+    };
+    step("Python style", &mut module(&["ruff", "check", "python", "examples", "benches/python_handles.py"]))?;
+    step(
+        "Python format",
+        &mut module(&["ruff", "format", "--check", "python", "examples", "benches/python_handles.py"]),
+    )?;
+    let wheels = root.join("target/wheels");
+    // A wheel of an earlier version is none of this run.
+    let _ = std::fs::remove_dir_all(&wheels);
+    step("Python wheel", module(&["maturin", "build", "--locked", "--out"]).arg(&wheels))?;
+    let wheel = only_wheel(&wheels)?;
+    step("Python binary interface", module(&["abi3audit", "--strict"]).arg(&wheel))?;
+    step("Python install", module(&["pip", "install", "--quiet", "--force-reinstall", "--no-deps"]).arg(&wheel))?;
+    // Away from the sources, so that it is the installed package that is looked at.
+    let mut stubs = module(&["mypy.stubtest", "ntlens", "--allowlist"]);
+    step("Python stubs", stubs.arg(root.join("python/tests/stubtest.txt")).current_dir(&wheels))?;
+    let mut tests = module(&["pytest", "python/tests"]);
+    if let Some(shared) = shared {
+        tests.env("NTLENS_SHARED", shared);
+    }
+    step("Python tests", &mut tests)
+}
+
+fn only_wheel(folder: &Path) -> Result<PathBuf, Failure> {
+    let failed = |error: std::io::Error| Failure::new(error.to_string()).in_file(folder);
+    let files = std::fs::read_dir(folder).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    match files.as_slice() {
+        [file] => Ok(file.path()),
+        files => Err(Failure::new(format!("{} wheels instead of one", files.len())).in_file(folder)),
+    }
+}

@@ -1,0 +1,52 @@
+"""What was every process at the moment of a dump, how was it protected, and what crosses the borders that should hold.
+
+>>> import ntlens
+>>> dump = ntlens.demo()            # or ntlens.open("MEMORY.DMP")
+>>> dump.process(4).protection
+'PP-WinSystem'
+>>> dump.processes().to_pandas()    # or .to_polars(), pyarrow.table(t), duckdb.sql("from t")
+
+Every question of the library is a method of `Dump`; its answer is a `Table`, which other libraries read without a copy.
+A value that is not in the dump is None (null), and the row's `absent` says why. Nothing is guessed.
+"""
+
+from ntlens import _questions
+from ntlens._ntlens import (
+    Dump,
+    DumpError,
+    Error,
+    IncompleteError,
+    IncompleteWarning,
+    Listing,
+    NoLayoutError,
+    NotInDumpError,
+    Process,
+    Row,
+    SymbolsError,
+    Table,
+    __version__,
+    demo,
+    embedded,
+    open,  # noqa: A004 (the name says what it does, and only `ntlens.open` is ever written)
+)
+
+_questions.add_methods()
+
+__all__ = [
+    "Dump",
+    "DumpError",
+    "Error",
+    "IncompleteError",
+    "IncompleteWarning",
+    "Listing",
+    "NoLayoutError",
+    "NotInDumpError",
+    "Process",
+    "Row",
+    "SymbolsError",
+    "Table",
+    "__version__",
+    "demo",
+    "embedded",
+    "open",
+]

@@ -1,0 +1,135 @@
+"""Where a dump can be: paths, memory, files that are not on a disk."""
+
+from __future__ import annotations
+
+import io
+import mmap
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ntlens
+
+
+class Counted(io.RawIOBase):
+    """A file object that counts what is read of it, and gives less than it is asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        self.inner, self.count = io.BytesIO(data), 0
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self.inner.seek(offset, whence)
+
+    def read(self, size: int = -1, /) -> bytes:
+        piece = self.inner.read(min(size, 5000))
+        self.count += len(piece)
+        return piece
+
+
+@pytest.fixture(scope="module")
+def expected(demo: ntlens.Dump) -> list[dict[str, Any]]:
+    return demo.processes().to_dicts()
+
+
+def test_a_path(demo_path: Path, expected: list[dict[str, Any]]) -> None:
+    class Somewhere:
+        def __fspath__(self) -> str:
+            return str(demo_path)
+
+    for path in (str(demo_path), demo_path, Somewhere()):
+        dump = ntlens.open(path)
+        assert dump.name == dump.info.file == str(demo_path)
+        assert dump.processes().to_dicts() == expected
+
+
+def test_memory(demo_bytes: bytes, demo_path: Path, expected: list[dict[str, Any]]) -> None:
+    for data in (demo_bytes, bytearray(demo_bytes), memoryview(demo_bytes), memoryview(demo_bytes)[:]):
+        assert ntlens.open(data).processes().to_dicts() == expected
+    with demo_path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        dump = ntlens.open(mapped)
+        assert dump.processes().to_dicts() == expected
+        assert dump.info.file_size == len(demo_bytes)
+        del dump
+    with pytest.raises(TypeError, match="contiguous"):
+        ntlens.open(memoryview(demo_bytes)[::2])
+
+
+def test_a_file_is_read_where_it_is_touched(demo_bytes: bytes, expected: list[dict[str, Any]]) -> None:
+    file = Counted(demo_bytes)
+    assert ntlens.open(file).processes().to_dicts() == expected
+    assert file.count < len(demo_bytes) / 2
+
+
+def test_an_open_file(demo_path: Path, expected: list[dict[str, Any]]) -> None:
+    with demo_path.open("rb") as file:
+        dump = ntlens.open(file)
+        assert dump.name == str(demo_path)
+        assert dump.processes().to_dicts() == expected
+
+
+def test_a_member_of_an_archive(tmp_path: Path, demo_bytes: bytes, expected: list[dict[str, Any]]) -> None:
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        path = tmp_path / f"{compression}.zip"
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            archive.writestr("demo.dmp", demo_bytes)
+        with zipfile.ZipFile(path) as archive, archive.open("demo.dmp") as member:
+            dump = ntlens.open(member)
+            assert dump.name == "demo.dmp"
+            assert dump.processes().to_dicts() == expected
+
+
+def test_a_file_of_fsspec(demo_bytes: bytes, expected: list[dict[str, Any]]) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/demo.dmp", demo_bytes)
+    with memory.open("/demo.dmp") as file:
+        assert ntlens.open(file).processes().to_dicts() == expected
+
+
+def test_an_exception_of_the_file_is_what_one_sees(demo_bytes: bytes) -> None:
+    class Broken(Counted):
+        fails = False
+
+        def read(self, size: int = -1, /) -> bytes:
+            if self.fails:
+                raise ConnectionError("the share is gone")
+            return super().read(size)
+
+    file = Broken(demo_bytes)
+    dump = ntlens.open(file)
+    file.fails = True
+    with pytest.raises(ConnectionError, match="the share is gone"):
+        dump.handles()
+    # The dump is as good as its file.
+    file.fails = False
+    assert len(dump.handles()) > 0
+
+
+def test_what_is_no_dump(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        ntlens.open(tmp_path / "none.dmp")
+    assert caught.value.filename == str(tmp_path / "none.dmp")
+    with pytest.raises(IsADirectoryError):
+        ntlens.open(tmp_path)
+    with pytest.raises(ntlens.DumpError, match="PAGEDU64"):
+        ntlens.open(b"MZ" + bytes(5000))
+    with pytest.raises(ntlens.DumpError):
+        ntlens.open(b"")
+    with pytest.raises(ntlens.DumpError):
+        ntlens.open(io.BytesIO())
+    with pytest.raises(TypeError, match="not int"):
+        ntlens.open(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="binary mode"):
+        ntlens.open(io.StringIO("PAGEDU64" * 1000))  # type: ignore[arg-type]
+
+
+def test_a_file_that_is_short(demo_bytes: bytes) -> None:
+    cut = demo_bytes[: len(demo_bytes) // 2]
+    with pytest.warns(ntlens.IncompleteWarning):
+        dump = ntlens.open(cut)
+    assert dump.incomplete and dump.info.file_complete is False
+    assert {"what", "where", "reason", "count"} == set(dump.incomplete[0])
+    with pytest.raises(ntlens.Error):
+        ntlens.open(cut, strict=True)

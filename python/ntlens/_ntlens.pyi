@@ -167,6 +167,10 @@ class Dump:
         """The objects that have a place in the namespace, each once; symbolic links are not followed."""
     def holders(self, object: str | int | None = None, *, type: str | None = None) -> Table:
         """Who holds an object, over all processes that any source knows."""
+    def crossings(self, *, border: str | None = None, pid: int | None = None, all: bool = False) -> Table:
+        """Who holds what across the borders of sessions, containers and integrity, one row for each border."""
+    def collisions(self) -> Table:
+        """Names that stand in the global namespace and in a session's or a container's, with who holds either object."""
     def sessions(self) -> Table:
         """Every session, the processes in it and the logons that they belong to."""
     def jobs(self) -> Table:

@@ -49,7 +49,7 @@ class Slow(io.BytesIO):
 def test_others_run_while_a_question_is_answered(demo_bytes: bytes) -> None:
     file = Slow(demo_bytes)
     dump = ntlens.open(file)
-    file.delay = 0.01
+    file.delay = 0.05
     counted, done = 0, threading.Event()
 
     def count() -> None:
@@ -60,7 +60,7 @@ def test_others_run_while_a_question_is_answered(demo_bytes: bytes) -> None:
 
     other = threading.Thread(target=count)
     other.start()
-    dump.objects()
+    dump.handles()
     done.set()
     other.join()
     assert counted > 5

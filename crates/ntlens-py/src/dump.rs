@@ -77,6 +77,10 @@ fn open_source(
     let opened = progress::run(py, progress.as_ref(), |_| {
         let symbols = Symbols::embedded()?.forced(force).with_path(path);
         let dump = ntlens::open_source(&source.name, source.source, &symbols, options)?;
+        if let Ok(kernel) = dump.kernel() {
+            // The snapshot keeps it. Found by a question that is interrupted, it would stay as it was then.
+            kernel.object_manager();
+        }
         Ok::<_, ntlens::Error>((dump, symbols))
     })?;
     let (dump, symbols) = opened.map_err(|error| exception(py, error))?;

@@ -77,7 +77,7 @@ impl Process {
     /// The container it runs in, a row of the table `silos`; None if it is in none or `absent["silo"]` says why.
     #[getter]
     fn silo<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        relation(slf, "silo", "silos", "silo")
+        relation(slf, "silo", "silos", "job")
     }
 
     /// Bytes of its address space; see `Dump.read_virtual`.

@@ -50,6 +50,16 @@ impl Owners {
         self.range(at).map(|(.., name)| name)
     }
 
+    /// The same, or why nobody can say it: an address outside of modules that are not known means nothing. What lies in
+    /// user memory is in none of these modules.
+    pub fn name(&self, at: VirtAddr) -> Result<Option<String>, Absent> {
+        match self.module(at) {
+            Some(name) => Ok(Some(String::from(&**name))),
+            None if self.know_modules() || !at.is_kernel() => Ok(None),
+            None => Err(Absent::SymbolsNeeded),
+        }
+    }
+
     /// Bytes from the start of the module around an address; `None` outside of all modules.
     pub fn offset(&self, at: VirtAddr) -> Option<u64> {
         self.range(at).map(|(base, ..)| at.0.saturating_sub(*base))

@@ -15,7 +15,7 @@ use core::ops::Deref;
 #[derive(Debug)]
 pub struct CallbackRow {
     callback: Callback,
-    module: Option<String>,
+    module: Result<Option<String>, Absent>,
     symbol: Result<Option<String>, Absent>,
 }
 
@@ -58,14 +58,14 @@ pub const CALLBACKS: Asked<CallbackRow> = Asked {
         let found = dump.callbacks()?;
         let owners = Owners::of(dump.kernel()?);
         let row = |callback: Callback| CallbackRow {
-            module: owners.module(callback.address).map(|name| String::from(&**name)),
+            module: owners.name(callback.address),
             symbol: owners.symbol(callback.address),
             callback,
         };
         Ok((found.callbacks.into_iter().map(row).collect(), found.incomplete))
     },
     remarks: |rows| {
-        let outside = rows.iter().filter(|row| row.module.is_none());
+        let outside = rows.iter().filter(|row| row.module == Ok(None));
         let mut remarks: Vec<String> = outside
             .map(|row| format!("{} callback {} lies in no loaded module", row.kind.name(), row.address))
             .collect();

@@ -29,7 +29,7 @@ impl Entry {
     fn of(owners: &Owners, at: Result<VirtAddr, Absent>) -> Self {
         Self {
             at,
-            module: at.map(|at| owners.module(at).map(|name| String::from(&**name))),
+            module: at.and_then(|at| owners.name(at)),
             symbol: at.and_then(|at| owners.nearest_symbol(at, "Ki")),
             in_kernel: at.is_ok_and(|at| owners.is_kernel(at)),
         }

@@ -28,15 +28,16 @@ pub struct CrashRow {
 /// Where an instruction pointer points.
 #[derive(Debug)]
 struct CodePlace {
-    module: Option<String>,
-    offset: Option<u64>,
+    module: Result<Option<String>, Absent>,
+    offset: Result<Option<u64>, Absent>,
     symbol: Result<Option<String>, Absent>,
 }
 
 impl CodePlace {
     fn of(owners: &Owners, at: VirtAddr) -> Self {
-        let module = owners.module(at).map(|name| String::from(&**name));
-        Self { module, offset: owners.offset(at), symbol: owners.symbol(at) }
+        let module = owners.name(at);
+        let offset = module.as_ref().map(|_| owners.offset(at)).map_err(|why| *why);
+        Self { module, offset, symbol: owners.symbol(at) }
     }
 }
 
@@ -179,8 +180,10 @@ const COLUMNS: &[Column<CrashRow>] = &[
         bugcheck.or_else(|_| c.crash.header_context.map(|_| "header")).into()
     }),
     column("rip", Kind::Address, "register", |c| c.register(|r| r.rip)),
-    column("rip_module", Kind::Text, "kernel module that rip points into", |c| c.code(|at| Ok(at.module.clone()))),
-    column("rip_offset", Kind::Code, "bytes from the start of that module", |c| c.code(|at| Ok(at.offset.map(Code)))),
+    column("rip_module", Kind::Text, "kernel module that rip points into", |c| c.code(|at| at.module.clone())),
+    column("rip_offset", Kind::Code, "bytes from the start of that module", |c| {
+        c.code(|at| at.offset.map(|offset| offset.map(Code)))
+    }),
     column("rip_symbol", Kind::Text, "symbol of the kernel that begins at rip", |c| c.code(|at| at.symbol.clone())),
     column("rsp", Kind::Address, "register", |c| c.register(|r| r.rsp)),
     column("rbp", Kind::Address, "register", |c| c.register(|r| r.rbp)),

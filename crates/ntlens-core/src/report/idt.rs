@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub struct HandlerRow {
     handler: Handler,
-    module: Option<String>,
+    module: Result<Option<String>, Absent>,
     symbol: Result<Option<String>, Absent>,
     service_modules: Vec<Option<String>>,
     /// Whether an address outside of all modules means anything.
@@ -26,11 +26,11 @@ pub struct HandlerRow {
 
 impl HandlerRow {
     fn of(handler: Handler, owners: &Owners) -> Self {
-        let module = |at: VirtAddr| owners.module(at).map(|name| String::from(&**name));
+        let module = |at: VirtAddr| owners.name(at).ok().flatten();
         let objects = handler.objects.as_deref().unwrap_or_default();
         let routines = objects.iter().filter_map(|object| object.service_routine.ok());
         Self {
-            module: module(handler.gate.offset),
+            module: owners.name(handler.gate.offset),
             symbol: owners.nearest_symbol(handler.gate.offset, "Ki"),
             service_modules: routines.map(module).collect(),
             modules_known: owners.know_modules(),
@@ -44,7 +44,7 @@ impl HandlerRow {
 
     /// A handler that no module owns, and that is no code of an interrupt object.
     fn is_outside(&self) -> bool {
-        self.handler.gate.present && self.module.is_none() && !self.handler.in_object
+        self.handler.gate.present && self.module == Ok(None) && !self.handler.in_object
     }
 
     /// Its service routines that no module owns, with the vector.
@@ -144,6 +144,7 @@ const COLUMNS: &[Column<HandlerRow>] = &[
     column("service_modules", Kind::List, "modules that own these routines; none where no module does", |h| {
         let name = |name: &Option<String>| name.clone().unwrap_or_else(|| "none".into());
         h.objects(|object| object.service_routine)
+            .and_then(|routines| if h.modules_known { Ok(routines) } else { Err(Absent::SymbolsNeeded) })
             .map(|_| h.service_modules.iter().map(name).collect::<Vec<_>>())
             .into()
     }),

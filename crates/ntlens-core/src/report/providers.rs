@@ -121,7 +121,7 @@ pub const PROVIDERS: Asked<ProviderRow> = Asked {
             if of_host && row.enabled.as_ref().is_ok_and(Vec::is_empty) {
                 remarks.push(format!("{} is enabled for no session", row.title()));
             }
-            let outside = row.callbacks().filter(|at| row.owners.module(*at).is_none());
+            let outside = row.callbacks().filter(|at| row.owners.name(*at) == Ok(None));
             remarks.extend(outside.map(|at| format!("{} calls {at}, which lies in no loaded module", row.title())));
         }
         remarks

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub struct ServiceRow {
     service: Service,
-    module: Option<String>,
+    module: Result<Option<String>, Absent>,
     symbol: Result<Option<String>, Absent>,
     /// Whether that module is the one of the table.
     at_home: bool,
@@ -48,11 +48,11 @@ pub const SSDT: Asked<ServiceRow> = Asked {
         let found = service_table::services(kernel);
         let mut seen = BTreeSet::new();
         let row = |service: Service| {
-            let module = owners.module(service.address).map(|name| String::from(&**name));
+            let module = owners.name(service.address);
             // The services of win32k are spread over several images since Windows 10.
             let at_home = match service.table {
                 Table::Nt => owners.is_kernel(service.address),
-                Table::Win32k => module.as_ref().is_some_and(|name| name.to_ascii_lowercase().starts_with("win32k")),
+                Table::Win32k => matches!(&module, Ok(Some(name)) if name.to_ascii_lowercase().starts_with("win32k")),
             };
             ServiceRow {
                 at_home: at_home || !owners.know_modules(),
@@ -129,7 +129,7 @@ fn count(number: usize) -> String {
 
 fn list(what: &str, rows: &[&ServiceRow]) -> String {
     let each = rows.iter().take(SHOWN).map(|row| {
-        let module = row.module.as_deref().unwrap_or("no module");
+        let module = row.module.as_ref().ok().and_then(Option::as_deref).unwrap_or("no module");
         format!("{} ({} in {module})", row.service.index, row.service.address)
     });
     let more = if rows.len() > SHOWN { ", ..." } else { "" };

@@ -22,7 +22,7 @@ use core::ops::Deref;
 pub struct ThreadRow {
     found: FoundThread,
     process_name: Result<String, Absent>,
-    start_module: Option<String>,
+    start_module: Result<Option<String>, Absent>,
     impersonation: Result<Option<(Impersonation, Arc<Token>)>, Absent>,
 }
 
@@ -88,8 +88,7 @@ pub const THREADS: Asked<ThreadRow> = Asked {
             let thread = &found.thread;
             let process_name =
                 thread.process().and_then(|at| names.get(&at).cloned().unwrap_or(Err(Absent::NotApplicable)));
-            let start_module =
-                thread.start_address().ok().and_then(|at| modules.module(at).map(|name| String::from(&**name)));
+            let start_module = thread.start_address().and_then(|at| modules.name(at));
             let impersonation = thread
                 .impersonation()
                 .and_then(|how| how.map(|how| Ok((how, tokens.get(kernel, how.token)?))).transpose());

@@ -29,7 +29,7 @@ pub use file_source::FileSource;
 /// Why a question could not be answered, and what is wrong with a file.
 pub use ntlens_core::Error as CoreError;
 pub use ntlens_core::{
-    Absent, Incomplete, OpenDump, absent, address, dump, incomplete, kdbg, layout, memory, nt, opened, report, source,
+    Absent, Incomplete, OpenDump, absent, address, doctor, dump, incomplete, kdbg, layout, memory, nt, opened, report, source,
     text,
 };
 pub use ntlens_symbols as symbols;

@@ -2,9 +2,9 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::memory::VirtualMemory;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::process::{PROCESS_OBJECT, Process, Sources};
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -18,6 +18,17 @@ pub struct Processes {
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
+
+const ACTIVE_LIST: ListName = ListName {
+    what: "list of active processes",
+    head: "PsActiveProcessHead",
+    links: "_EPROCESS.ActiveProcessLinks",
+};
+const SESSION_LIST: ListName = ListName {
+    what: "list of a session's processes",
+    head: "_MM_SESSION_SPACE.ProcessList",
+    links: "_EPROCESS.SessionProcessLinks",
+};
 
 /// Lists the processes of all views.
 pub fn processes(snapshot: &Snapshot) -> Processes {
@@ -49,7 +60,7 @@ impl Census<'_> {
         found.as_mut().map_err(|why| *why)
     }
 
-    fn note(&mut self, what: &str, place: impl core::fmt::Display, why: Absent) {
+    fn note(&mut self, what: &str, place: impl Into<Place>, why: Absent) {
         self.incomplete.push(Incomplete::new(what, place, why));
     }
 
@@ -78,12 +89,15 @@ impl Census<'_> {
     /// The processes of the table of ids.
     fn cid_table(&mut self) {
         let memory = self.snapshot.space();
+        let tables = &self.snapshot.fields().handle_tables;
         let table = self.snapshot.heads().psp_cid_table.and_then(|at| memory.read_pointer(at));
-        let entries = table.and_then(|at| self.snapshot.fields().handle_tables.entries(memory, at));
+        let entries = table.and_then(|at| tables.entries(memory, at));
         let (entries, incomplete) = match entries {
             Ok(found) => found,
             Err(why) => {
-                return self.note("table of process ids", "PspCidTable", why);
+                let missing = Incomplete::new("table of process ids", "PspCidTable", why);
+                let fault = table.map(|at| tables.fault(memory, at, why)).ok().and_then(|fault| fault.wrong);
+                return self.incomplete.push(Incomplete { wrong: fault, ..missing });
             }
         };
         self.incomplete.extend(incomplete);
@@ -102,7 +116,8 @@ impl Census<'_> {
         }
         // System at least is always in it.
         if !found {
-            self.note("table of process ids", "PspCidTable", Absent::Malformed);
+            let missing = Incomplete::new("table of process ids", "PspCidTable", Absent::Malformed);
+            self.incomplete.push(missing.of_field("PspCidTable", "", "no process in the table", "System at least"));
         }
     }
 
@@ -119,7 +134,7 @@ impl Census<'_> {
         };
         let others = self.known.keys().map(|at| at.wrapping_add(links)).collect();
         let member = |at: VirtAddr| self.probe(at.wrapping_sub(links))?.links();
-        let list = list::walk("list of active processes", head, Links::read(memory, head), member, || others);
+        let list = list::walk(ACTIVE_LIST, head, Links::read(memory, head), member, || others);
         self.incomplete.extend(list.incomplete);
         let order: Vec<_> = list.members.iter().map(|at| at.wrapping_sub(links)).collect();
         for at in &order {
@@ -149,7 +164,7 @@ impl Census<'_> {
                 self.probe(at.wrapping_sub(offset))?;
                 Links::read(memory, at)
             };
-            let list = list::walk("list of a session's processes", head, Links::read(memory, head), member, Vec::new);
+            let list = list::walk(SESSION_LIST, head, Links::read(memory, head), member, Vec::new);
             self.incomplete.extend(list.incomplete);
             for at in list.members {
                 if let Ok(process) = self.probe(at.wrapping_sub(offset)) {

@@ -22,6 +22,7 @@ pub mod image;
 pub mod infer;
 pub mod integrity;
 pub mod list;
+mod list_search;
 pub mod locate;
 pub mod module;
 pub mod namespace;

@@ -8,7 +8,8 @@ use crate::layout::field::{Embedded, Field};
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
 use crate::nt::image::ImageHeaders;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
+use crate::nt::list_search;
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -128,6 +129,12 @@ impl Module {
     }
 }
 
+const LIST: ListName = ListName {
+    what: "list of loaded modules",
+    head: "PsLoadedModuleList",
+    links: "_KLDR_DATA_TABLE_ENTRY.InLoadOrderLinks",
+};
+
 /// Lists the modules.
 pub fn modules(snapshot: &Snapshot) -> Modules {
     if let Some(triage) = snapshot.triage() {
@@ -136,11 +143,10 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
     }
     let memory = snapshot.space();
     let fields = &snapshot.fields().module;
-    let what = "list of loaded modules";
     let (head, links) = match (snapshot.heads().ps_loaded_module_list, fields.entry.links) {
         (Ok(head), Ok(links)) => (head, links),
         (Err(why), _) | (_, Err(why)) => {
-            let incomplete = Vec::from([Incomplete::new(what, "PsLoadedModuleList", why)]);
+            let incomplete = Vec::from([Incomplete::new(LIST.what, LIST.head, why)]);
             return Modules { modules: Vec::new(), incomplete };
         }
     };
@@ -155,7 +161,9 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
         views.insert(at, view);
         Links::read(memory, at)
     };
-    let list = list::walk(what, head, Links::read(memory, head), member, Vec::new);
+    // The kernel has no second list of them: a head that leads nowhere is found again through what points at it.
+    let others = || if is_list_head(memory, head) { Vec::new() } else { list_search::neighbours(memory, head) };
+    let list = list::walk(LIST, head, Links::read(memory, head), member, others);
     let read = |at: &VirtAddr| views.get(at).map(|view| Module::read(snapshot, fields, view));
     Modules { modules: list.members.iter().filter_map(read).collect(), incomplete: list.incomplete }
 }

@@ -7,6 +7,7 @@ pub mod arguments;
 pub mod callbacks;
 pub mod coverage;
 pub mod crash;
+pub mod doctor;
 pub mod handles;
 pub mod holders;
 pub mod inferred;
@@ -49,6 +50,7 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &crash::CRASH,
     &coverage::COVERAGE,
     &inferred::INFERRED,
+    &doctor::DOCTOR,
 ];
 
 /// The question of a name.

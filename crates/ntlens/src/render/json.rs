@@ -2,7 +2,8 @@
 
 use super::{address, reasons, seconds};
 use crate::error::Error;
-use ntlens_core::OpenDump;
+use ntlens_core::incomplete::Place;
+use ntlens_core::{Incomplete, OpenDump};
 use ntlens_core::report::{Cell, Table, Value};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
@@ -28,9 +29,7 @@ impl Serialize for Document<'_> {
         let incomplete: Vec<Json> = answer
             .incomplete
             .iter()
-            .map(|missing| {
-                json!({"what": missing.what, "where": missing.place, "reason": missing.reason, "count": missing.count})
-            })
+            .map(incomplete)
             .collect();
         let mut document = serializer.serialize_map(Some(7))?;
         document.serialize_entry("schema", SCHEMA)?;
@@ -42,6 +41,29 @@ impl Serialize for Document<'_> {
         document.serialize_entry("incomplete", &incomplete)?;
         document.end()
     }
+}
+
+/// What is missing or wrong; where one field is to blame, with that field and what it should hold.
+fn incomplete(missing: &Incomplete) -> Json {
+    let (offset, at) = match missing.place {
+        Place::File(offset) => (Some(address(offset)), None),
+        Place::Virtual(at) => (None, Some(address(at.0))),
+        Place::Physical(at) => (None, Some(address(at.0))),
+        _ => (None, None),
+    };
+    let wrong = missing.wrong.as_deref();
+    json!({
+        "what": missing.what,
+        "where": missing.place.to_string(),
+        "reason": missing.reason,
+        "count": missing.count,
+        "file_offset": offset,
+        "address": at,
+        "structure": wrong.map(|wrong| &wrong.structure),
+        "field": wrong.map(|wrong| &wrong.field),
+        "found": wrong.map(|wrong| &wrong.found),
+        "expected": wrong.map(|wrong| &wrong.expected),
+    })
 }
 
 fn about_dump(dump: &OpenDump) -> Json {

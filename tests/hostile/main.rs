@@ -13,6 +13,7 @@ mod files;
 mod kernel;
 mod reads;
 mod sensors;
+mod salvage;
 
 use common::{address, document, rows};
 use kit::{bare, dump, offset, read_u64, symbol};

@@ -7,7 +7,7 @@ use ntlens::nt::select::Origin;
 use ntlens::render::{self, Format, Terminal, escape};
 use ntlens::report::Table;
 use ntlens::{Incomplete, OpenDump};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// How a command ended.
@@ -106,6 +106,9 @@ impl Output {
         if self.input.as_deref().is_some_and(|input| same_file(input, path)) {
             return Err(Failure::Usage(format!("{}: is the dump itself, and is not overwritten", path.display())));
         }
+        if is_dump(path) {
+            return Err(Failure::Usage(format!("{}: is a dump, and is not overwritten", path.display())));
+        }
         // A file beside the target, put in its place when it is whole.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix(".ntlens-").tempfile_in(folder).map_err(failed)?;
@@ -171,6 +174,15 @@ impl Output {
         let more = if incomplete.len() > shown { "; more with -v" } else { "" };
         say("warning", &format!("the answer is incomplete, {count} missing or wrong: {}{more}", texts.join("; ")));
     }
+}
+
+/// Whether there is a file that begins as a dump does.
+fn is_dump(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let read = |mut file: std::fs::File| file.read_exact(&mut start).is_ok();
+    // Only a regular file is opened: others may block.
+    let regular = path.metadata().is_ok_and(|found| found.is_file());
+    regular && std::fs::File::open(path).is_ok_and(read) && ntlens::dump::starts_as_dump(start)
 }
 
 fn same_file(left: &Path, right: &Path) -> bool {

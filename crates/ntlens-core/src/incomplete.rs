@@ -158,7 +158,10 @@ mod tests {
         assert_eq!(wrong.what, "DUMP_HEADER64.DumpType is 9, expected 5");
         assert_eq!((wrong.place.to_string().as_str(), wrong.reason), ("file offset 0xf98", "malformed"));
         let parts = wrong.wrong.clone().unwrap();
-        assert_eq!((&*parts.structure, &*parts.field, &*parts.found, &*parts.expected), ("DUMP_HEADER64", "DumpType", "9", "5"));
+        assert_eq!(
+            (&*parts.structure, &*parts.field, &*parts.found, &*parts.expected),
+            ("DUMP_HEADER64", "DumpType", "9", "5")
+        );
         assert!(wrong.is_contradiction());
         let gap = Incomplete::new("page", VirtAddr(0x1000), Absent::DemandZero).times(3);
         assert!(!gap.is_contradiction());

@@ -3,6 +3,7 @@
 mod completions;
 mod demo;
 mod dt;
+mod extract;
 mod kernel;
 mod licenses;
 mod read;
@@ -27,8 +28,16 @@ pub(crate) struct Other {
 }
 
 /// All of them.
-const OTHERS: &[Other] =
-    &[demo::DEMO, read::READ, translate::TRANSLATE, dt::DT, symbols::SYMBOLS, schema::SCHEMA, completions::COMPLETIONS];
+const OTHERS: &[Other] = &[
+    demo::DEMO,
+    read::READ,
+    translate::TRANSLATE,
+    extract::EXTRACT,
+    dt::DT,
+    symbols::SYMBOLS,
+    schema::SCHEMA,
+    completions::COMPLETIONS,
+];
 
 /// The whole command line.
 pub(crate) fn cli() -> Command {

@@ -20,9 +20,8 @@ fn run(exam: &mut Exam<'_>) {
         let none = Incomplete::new(what, "kernel image", crate::absent::Absent::SymbolsNeeded);
         return exam.tell(none, Severity::Low, "the kernel's variables are known by exact symbols only");
     };
-    let place = |offset: u64| {
-        kernel.kdbg_address().map_or(Place::Named(STRUCTURE.into()), |at| at.wrapping_add(offset).into())
-    };
+    let place =
+        |offset: u64| kernel.kdbg_address().map_or(Place::Named(STRUCTURE.into()), |at| at.wrapping_add(offset).into());
     let mut expect = |field: &'static str, offset: u64, found: Option<u64>, expected: Option<u64>, severity| {
         if let (Some(found), Some(expected)) = (found, expected)
             && found != expected

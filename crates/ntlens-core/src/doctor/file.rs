@@ -58,7 +58,8 @@ fn build(exam: &mut Exam<'_>, kernel: &Snapshot) {
     let lab = kernel.build_lab().ok();
     let Some((own, _)) = lab.as_deref().and_then(builds::parse_build_lab) else { return };
     if builds::kernel_build(header) != builds::kernel_build(own) {
-        let wrong = Incomplete::wrong("DUMP_HEADER64", "MinorVersion", Place::File(offsets::MINOR_VERSION), header, own);
+        let wrong =
+            Incomplete::wrong("DUMP_HEADER64", "MinorVersion", Place::File(offsets::MINOR_VERSION), header, own);
         exam.tell(wrong, Severity::Low, "the build that the kernel's own text names was used");
     }
 }

@@ -38,7 +38,8 @@ fn run(exam: &mut Exam<'_>) {
             Ok((entries, incomplete)) => {
                 exam.tell_all(incomplete, Severity::Medium, "handles of this page are missing");
                 for entry in entries.iter().take(left) {
-                    let target = *targets.entry(entry.pointer).or_insert_with(|| target(kernel, types.as_ref(), entry.pointer));
+                    let target =
+                        *targets.entry(entry.pointer).or_insert_with(|| target(kernel, types.as_ref(), entry.pointer));
                     if let Target::None(why) = target {
                         let wrong = wrong_entry(kernel, &process, entry, why);
                         exam.tell(wrong, Severity::Low, "what the handle leads to is not told");
@@ -78,7 +79,7 @@ fn target(kernel: &Snapshot, types: Option<&ObjectTypes>, at: VirtAddr) -> Targe
     let known = types.is_none_or(|types| types.cookie().is_err() || types.of(at, stored).is_ok());
     match (known, header.is_held()) {
         (false, _) => Target::None("an object of no known type"),
-        (true, Ok(false)) => Target::None("an object to which there are no handles"),
+        (true, Ok(false)) => Target::None("no object that handles lead to"),
         (true, _) => Target::Object,
     }
 }

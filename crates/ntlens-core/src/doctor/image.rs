@@ -25,7 +25,9 @@ fn run(exam: &mut Exam<'_>) {
                 let wrong = Incomplete::wrong("IMAGE_NT_HEADERS64", "Signature", base, found, "PE headers for x64");
                 exam.tell(wrong, Severity::Low, consequence);
             }
-            Err(why) => exam.tell(Incomplete::new("headers of the kernel's image", base, why), Severity::Info, consequence),
+            Err(why) => {
+                exam.tell(Incomplete::new("headers of the kernel's image", base, why), Severity::Info, consequence)
+            }
         }
     }
     if kernel.kernel_id().is_none() {

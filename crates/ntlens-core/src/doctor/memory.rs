@@ -60,7 +60,13 @@ fn run(exam: &mut Exam<'_>) {
         .collect();
     for (first, count) in outside {
         let found = format!("a run of frames from {first:#x} on of which {count:#x} are no memory of the machine");
-        let wrong = Incomplete::wrong("dump", "frames", crate::address::Pfn(first).base(), found, "frames of the kernel's runs");
+        let wrong = Incomplete::wrong(
+            "dump",
+            "frames",
+            crate::address::Pfn(first).base(),
+            found,
+            "frames of the kernel's runs",
+        );
         exam.tell(wrong.times(count), Severity::Medium, "the frames may be others than they are taken for");
     }
 }
@@ -83,5 +89,9 @@ fn read(kernel: &Snapshot) -> Result<Descriptor, Absent> {
         let at = at.wrapping_add(RUNS + u64::from(index) * 16);
         Ok((memory.read_u64(at)?, memory.read_u64(at.wrapping_add(8))?))
     };
-    Ok(Descriptor { at, pages: memory.read_u64(at.wrapping_add(PAGES))?, runs: (0..count).map(run).collect::<Result<_, Absent>>()? })
+    Ok(Descriptor {
+        at,
+        pages: memory.read_u64(at.wrapping_add(PAGES))?,
+        runs: (0..count).map(run).collect::<Result<_, Absent>>()?,
+    })
 }

@@ -53,12 +53,18 @@ fn wrong_root(
         }
         Err(_) => None,
         Ok(own) if own != slot || own.is_none() => {
-            let found = own.map_or("no slot of which points back at it".into(), |own| format!("slot {own:#x} of which points back at it"));
-            let expected = slot.map_or("a root".into(), |slot| format!("a root whose slot {slot:#x} points back at it"));
+            let found = own.map_or("no slot of which points back at it".into(), |own| {
+                format!("slot {own:#x} of which points back at it")
+            });
+            let expected =
+                slot.map_or("a root".into(), |slot| format!("a root whose slot {slot:#x} points back at it"));
             wrong(&found, &expected)
         }
         Ok(_) => maps_kernel_otherwise(kernel, system, root).and_then(|other| {
-            wrong(&format!("which maps the kernel's image to {other}"), "page tables that map the kernel as System's do")
+            wrong(
+                &format!("which maps the kernel's image to {other}"),
+                "page tables that map the kernel as System's do",
+            )
         }),
     }
 }

@@ -15,7 +15,9 @@ fn run(exam: &mut Exam<'_>) {
     let known: Vec<Incomplete> = exam.census.incomplete.clone();
     let mut threads = thread_census::threads(kernel, &processes);
     // The table of ids was told as that of the processes.
-    threads.incomplete.retain(|found| !known.iter().any(|told| told.place == found.place && told.reason == found.reason));
+    threads
+        .incomplete
+        .retain(|found| !known.iter().any(|told| told.place == found.place && told.reason == found.reason));
     let consequence = "the list was put together from its other links and the table of ids";
     exam.tell_all(threads.incomplete, Severity::Medium, consequence);
     let links = kernel.fields().thread.thread_list_entry.map(|field| u64::from(field.offset));

@@ -22,7 +22,11 @@ fn run(exam: &mut Exam<'_>) {
         match process.token() {
             Ok(Some(token)) if seen.insert(token) => {
                 let found = check(kernel, types.as_ref(), &process, token);
-                exam.tell_all(found, Severity::Medium, "user, groups, privileges or integrity of its processes are missing");
+                exam.tell_all(
+                    found,
+                    Severity::Medium,
+                    "user, groups, privileges or integrity of its processes are missing",
+                );
             }
             Err(why) => exam.tell_gap(Incomplete::new("token of a process", process.eprocess(), why)),
             Ok(_) => {}
@@ -31,15 +35,11 @@ fn run(exam: &mut Exam<'_>) {
     exam.types = types;
 }
 
-fn check(
-    kernel: &Snapshot,
-    types: Option<&ObjectTypes>,
-    process: &Process,
-    at: VirtAddr,
-) -> Vec<Incomplete> {
+fn check(kernel: &Snapshot, types: Option<&ObjectTypes>, process: &Process, at: VirtAddr) -> Vec<Incomplete> {
     let memory = kernel.space();
     let mut found = Vec::new();
-    let pointer = kernel.fields().process.eprocess.token.map(|field| process.eprocess().wrapping_add(field.offset.into()));
+    let pointer =
+        kernel.fields().process.eprocess.token.map(|field| process.eprocess().wrapping_add(field.offset.into()));
     if leads_nowhere(memory, at) {
         let wrong = Incomplete::wrong("_EPROCESS", "Token", pointer.unwrap_or(at), at, "the address of a token");
         found.push(wrong);
@@ -60,12 +60,13 @@ fn check(
     }
     let token = Token::read(kernel, at);
     let offset = |field| kernel.layouts().place("_TOKEN", field).ok().map(|place| u64::from(place.offset));
-    let mut malformed = |result: Result<(), Absent>, field: &'static str, offset: Option<u64>, shown: &str, expected: &str| {
-        if matches!(result, Err(Absent::Malformed | Absent::NonCanonical)) {
-            let place = at.wrapping_add(offset.unwrap_or(0));
-            found.push(Incomplete::wrong("_TOKEN", field, place, shown, expected));
-        }
-    };
+    let mut malformed =
+        |result: Result<(), Absent>, field: &'static str, offset: Option<u64>, shown: &str, expected: &str| {
+            if matches!(result, Err(Absent::Malformed | Absent::NonCanonical)) {
+                let place = at.wrapping_add(offset.unwrap_or(0));
+                found.push(Incomplete::wrong("_TOKEN", field, place, shown, expected));
+            }
+        };
     let user = token.user().map(|_| ());
     malformed(user, "UserAndGroups", offset("UserAndGroups"), "no list of SIDs", "a list of at least one SID");
     let label = token.integrity().map(|_| ());

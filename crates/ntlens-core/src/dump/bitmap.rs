@@ -13,7 +13,16 @@ use nom::bytes::complete::take;
 use nom::number::complete::le_u64;
 use nom::{IResult, Parser};
 
-pub(super) const FORMAT: Format = Format { name: "bitmap", types: &[5, 6, 7], matches: has_signature, open };
+pub(super) const FORMAT: Format = Format {
+    name: "bitmap",
+    types: &[5, 6, 7],
+    // The older kind has the same signature: of a header that makes no sense, the dump type tells which it is.
+    matches: |candidate| {
+        let plausible = || read_claim(candidate).is_ok_and(|claim| claim.plausible());
+        has_signature(candidate) && (candidate.header.dump_type != 2 || plausible())
+    },
+    open,
+};
 
 /// Offset of the first byte of the bitmap.
 const BITS: u64 = HEADER_SIZE + 0x38;
@@ -111,7 +120,8 @@ impl Claim {
         let mut firsts = Vec::from_iter(Some(declared).filter(|first| valid(*first)));
         // A file that ends with its last page is as it should be.
         if !wrong.is_empty() || !valid(declared) || !fits {
-            firsts.extend([Some(end.next_multiple_of(PAGE_SIZE)), to_end].into_iter().flatten().filter(|at| valid(*at)));
+            firsts
+                .extend([Some(end.next_multiple_of(PAGE_SIZE)), to_end].into_iter().flatten().filter(|at| valid(*at)));
         }
         firsts.dedup();
         if firsts.is_empty() {

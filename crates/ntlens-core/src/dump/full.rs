@@ -8,8 +8,7 @@ use crate::incomplete::Incomplete;
 use alloc::format;
 use alloc::vec::Vec;
 
-pub(super) const FORMAT: Format =
-    Format { name: "complete memory", types: &[1], matches: header_runs_fit, open };
+pub(super) const FORMAT: Format = Format { name: "complete memory", types: &[1], matches: header_runs_fit, open };
 
 const STRUCTURE: &str = "DUMP_HEADER64";
 const NUMBER_OF_RUNS: &str = "PhysicalMemoryBlock.NumberOfRuns";

@@ -142,6 +142,8 @@ pub struct Header64 {
 
 /// File offsets of fields that errors and checks name.
 pub mod offsets {
+    /// `MajorVersion`
+    pub const MAJOR_VERSION: u64 = 0x8;
     /// `MinorVersion`
     pub const MINOR_VERSION: u64 = 0xc;
     /// `DirectoryTableBase`
@@ -166,6 +168,12 @@ pub mod offsets {
     pub const CONTEXT: u64 = 0x348;
     /// `DumpType`
     pub const DUMP_TYPE: u64 = 0xf98;
+    /// `RequiredDumpSpace`
+    pub const REQUIRED_DUMP_SPACE: u64 = 0xfa0;
+    /// `Comment`
+    pub const COMMENT: u64 = 0xfb0;
+    /// `Attributes`
+    pub const ATTRIBUTES: u64 = 0x1050;
 }
 
 impl Header64 {

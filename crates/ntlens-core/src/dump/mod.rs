@@ -26,6 +26,7 @@ use alloc::vec::Vec;
 use core::fmt;
 pub use header64::{Attributes, HEADER_SIZE, Header64};
 use signature::Width;
+pub use signature::starts_as_dump;
 pub use triage::Triage;
 
 /// What a dump holds, by the way it was written.
@@ -199,9 +200,11 @@ impl Dump {
         };
         if missing > 0 {
             let what = if self.pages_described().is_some() { "page frames" } else { "the end of the dump" };
-            let expected = self.expected_len().map_or("the size that its header gives".into(), |len| format!("{len:#x}"));
+            let expected =
+                self.expected_len().map_or("the size that its header gives".into(), |len| format!("{len:#x}"));
             let found = format!("{offset:#x}");
-            self.incomplete.push(Incomplete::new(what, place, why).of_field("file", "size", found, expected).times(missing));
+            self.incomplete
+                .push(Incomplete::new(what, place, why).of_field("file", "size", found, expected).times(missing));
         }
     }
 

@@ -142,13 +142,15 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
     let mut readings = Vec::new();
     if valid(header.first_page) {
         readings.extend(self::readings(candidate, &header, header.first_page)?);
-        if let Some(by_size) = header.first_page_by_size().filter(|_| !header.agrees()) {
+        if !header.agrees() {
             let found = format!("{:#x}", header.metadata_size);
             let expected = format!("{:#x}, up to the first page", header.first_page - (HEADER_SIZE + 0x20));
             let at = HEADER_SIZE + 0x10;
             let wrong = Incomplete::contradiction(STRUCTURE, "MetadataSize", at, found, expected);
             readings.iter_mut().for_each(|reading| reading.wrong.push(wrong.clone()));
-            readings.extend(by_size_of_metadata(candidate, &header, by_size)?);
+            if let Some(by_size) = header.first_page_by_size() {
+                readings.extend(by_size_of_metadata(candidate, &header, by_size)?);
+            }
         }
     } else if let Some(by_size) = header.first_page_by_size() {
         readings.extend(by_size_of_metadata(candidate, &header, by_size)?);
@@ -185,14 +187,14 @@ fn readings(candidate: &Candidate<'_>, header: &RdmpHeader, first_page: u64) -> 
     let mut entries = read_ranges(candidate, first_page, &mut cut)?;
     let full_form = candidate.header.dump_type == 10;
     if full_form {
-        // The full form ends when all pages are accounted for.
+        // The full form ends when all pages are accounted for, and counts its ranges besides.
         let mut pages = 0_u64;
         let end = entries.iter().position(|(_, count)| {
-            let ended = pages >= header.pages;
             pages = pages.saturating_add(*count);
-            ended
+            pages == header.pages
         });
-        entries.truncate(end.unwrap_or(entries.len()));
+        let counted = usize::try_from(header.ranges).ok().filter(|count| (1..=entries.len()).contains(count));
+        entries.truncate(end.map(|end| end + 1).or(counted).unwrap_or(entries.len()));
     }
     let list = RunList { structure: STRUCTURE, entry: "Range", at: RANGES, first_page, entries: &entries };
     let mut reading = list.read(candidate);

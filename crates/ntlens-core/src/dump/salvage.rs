@@ -4,11 +4,12 @@
 //! only where its frame is looked for in the right place of the file.
 
 use super::{Candidate, HEADER_SIZE, header64};
-use crate::address::{PAGE_BYTES, PAGE_SIZE, Pfn, PhysAddr};
+use crate::address::{PAGE_BYTES, PAGE_SIZE, PagingLevels, Pfn, PhysAddr, VirtAddr};
 use crate::incomplete::Incomplete;
-use crate::memory::PhysicalImage;
 use crate::memory::frames::{Frames, Run, Runs};
 use crate::memory::paging::self_map_slot;
+use crate::memory::pte::PteRules;
+use crate::memory::{PagedSpace, PhysicalImage, VirtualMemory};
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -18,22 +19,60 @@ pub(super) struct Reading {
     pub(super) wrong: Vec<Incomplete>,
 }
 
-/// Frames that are looked at for a root where the header's own is of no help.
-const SEARCHED: usize = 1 << 14;
-
-/// Takes the first reading in which the header's page tables are page tables; if they are in none, the first in which any
-/// are; else the first. A description without contradictions is one reading and is not questioned.
+/// Takes the reading under which most of the kernel is where the header says; of several, the one that contradicts least,
+/// then one that fills the file to its end, then the first. A description without contradictions is one reading and is not
+/// questioned.
 pub(super) fn choose(candidate: &Candidate<'_>, readings: Vec<Reading>) -> Option<Reading> {
-    let root = PhysAddr::from_cr3(candidate.header.directory_table_base.unwrap_or(0));
-    let several = readings.len() > 1;
-    let position = |test: &dyn Fn(&PhysicalImage) -> bool| readings.iter().position(|reading| test(&reading.image));
-    let chosen = if several {
-        let by_header = position(&|image| root.0 != 0 && is_root(image, root));
-        by_header.or_else(|| position(&|image| self_mapped_roots(image).next().is_some())).unwrap_or(0)
+    let len = candidate.source.len();
+    let mut left = readings;
+    let chosen = if left.len() > 1 {
+        let key = |reading: &Reading| {
+            let (witnesses, wrong) = (witnesses(candidate, &reading.image), reading.wrong.len());
+            (core::cmp::Reverse(witnesses), wrong, !fills(&reading.image, len))
+        };
+        let keys: Vec<_> = left.iter().map(key).collect();
+        keys.iter().enumerate().min_by_key(|(_, key)| **key).map_or(0, |(index, _)| index)
     } else {
         0
     };
-    readings.into_iter().nth(chosen)
+    (chosen < left.len()).then(|| left.swap_remove(chosen))
+}
+
+/// Frames that are looked at for a root where the header's own is of no help.
+const SEARCHED: usize = 1 << 14;
+/// Members of a list that are followed.
+const MAX_MEMBERS: u64 = 1 << 12;
+
+/// How much of the kernel is found where it should be: the header's root of page tables, and the members of its two lists
+/// that point at each other. Without such a root, any root counts.
+fn witnesses(candidate: &Candidate<'_>, image: &PhysicalImage) -> u64 {
+    let header = candidate.header;
+    let root = PhysAddr::from_cr3(header.directory_table_base.unwrap_or(0));
+    if root.0 == 0 || !is_root(image, root) {
+        return u64::from(self_mapped_roots(image).next().is_some());
+    }
+    let space = PagedSpace::new(image.clone(), root.0, PagingLevels::Four, PteRules::unknown_kernel(image.end()));
+    let lists = [header.ps_loaded_module_list, header.ps_active_process_head];
+    lists.into_iter().flatten().map(|head| members(&space, head)).fold(2, u64::saturating_add)
+}
+
+/// Members of a list up to the first that does not point back.
+fn members(space: &PagedSpace, head: VirtAddr) -> u64 {
+    let mut at = head;
+    let mut count = 0;
+    while let Ok(next) = space.read_pointer(at) {
+        if space.read_pointer(next.wrapping_add(8)) != Ok(at) || next == head || count >= MAX_MEMBERS {
+            break;
+        }
+        (at, count) = (next, count + 1);
+    }
+    count
+}
+
+/// Whether the last frame ends with the file.
+fn fills(image: &PhysicalImage, len: u64) -> bool {
+    let end = |run: Run| run.offset.saturating_add(run.count.saturating_mul(PAGE_SIZE));
+    image.frames().runs().map(end).max() == Some(len)
 }
 
 /// Whether a frame points back at itself.
@@ -69,7 +108,13 @@ impl RunList<'_> {
     fn wrong(&self, index: usize, expected: &str) -> Incomplete {
         let (first, count) = self.entries.get(index).copied().unwrap_or_default();
         let found = format!("first {first:#x}, count {count:#x}");
-        Incomplete::contradiction(self.structure, format!("{}[{index}]", self.entry), self.entry_at(index), found, expected)
+        Incomplete::contradiction(
+            self.structure,
+            format!("{}[{index}]", self.entry),
+            self.entry_at(index),
+            found,
+            expected,
+        )
     }
 
     fn entry_at(&self, index: usize) -> u64 {
@@ -128,10 +173,16 @@ impl RunList<'_> {
 
     /// Readings in which one entry has another count, so that all together have `pages`.
     pub(super) fn with_one_other_count(&self, candidate: &Candidate<'_>, pages: u64) -> Vec<Reading> {
-        let sum = self.pages();
         let mut readings = Vec::new();
+        if self.entries.len() > MAX_ENTRIES {
+            return readings;
+        }
         for (index, (first, count)) in self.entries.iter().enumerate().take(MAX_TRIED) {
-            let Some(right) = pages.checked_sub(sum.saturating_sub(*count)).filter(|right| *right > 0) else { continue };
+            let others = self.entries.iter().enumerate().filter(|(other, _)| *other != index);
+            let others = others.fold(Some(0_u64), |sum, (_, (_, count))| sum?.checked_add(*count));
+            let right =
+                others.and_then(|others| pages.checked_sub(others)).filter(|right| *right > 0 && right != count);
+            let Some(right) = right else { continue };
             let mut entries = self.entries.to_vec();
             if let Some(entry) = entries.get_mut(index) {
                 *entry = (*first, right);
@@ -146,6 +197,8 @@ impl RunList<'_> {
     }
 }
 
+/// Longer lists are taken as they are.
+const MAX_ENTRIES: usize = 1 << 12;
 /// Entries whose counts are tried.
 const MAX_TRIED: usize = 64;
 
@@ -166,7 +219,7 @@ pub(super) fn header_runs_fit(candidate: &Candidate<'_>) -> bool {
 
 /// Marks of a 64-bit dump of x64 in a header whose signature is damaged.
 pub(super) fn looks_like_header(header: &header64::Header64) -> bool {
-    let kernel = |at: Option<crate::address::VirtAddr>| at.is_some_and(|at| at.0 >> 47 == 0x1_ffff);
+    let kernel = |at: Option<VirtAddr>| at.is_some_and(|at| at.0 >> 47 == 0x1_ffff);
     let marks = [
         header.machine == super::MACHINE_X64,
         matches!(header.dump_type, 1..=10),

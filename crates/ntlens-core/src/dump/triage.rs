@@ -266,7 +266,11 @@ impl Bounds<'_> {
         let held = self.source.len().saturating_sub(at) / entry;
         let count = claimed.min(held).min(MAX_ENTRIES);
         if count < claimed {
-            let missing = Incomplete::new(table.what, Place::File(table.field_at), Absent::Truncated { offset: at + held * entry });
+            let missing = Incomplete::new(
+                table.what,
+                Place::File(table.field_at),
+                Absent::Truncated { offset: at + held * entry },
+            );
             let expected = format!("at most {count}, which end in the file");
             let missing = missing.of_field(table.structure, table.field, claimed, expected);
             self.incomplete.push(missing.times(claimed - count));
@@ -277,7 +281,12 @@ impl Bounds<'_> {
 
 fn data_blocks(source: &Arc<dyn ByteSource>, offsets: &Offsets, incomplete: &mut Vec<Incomplete>) -> Vec<Block> {
     let mut bounds = Bounds { source, incomplete };
-    let table = bounds.table(&Table::of_header("data blocks", "DataBlocksCount", 0x7c), offsets.blocks.into(), offsets.block_count.into(), BLOCK_ENTRY);
+    let table = bounds.table(
+        &Table::of_header("data blocks", "DataBlocksCount", 0x7c),
+        offsets.blocks.into(),
+        offsets.block_count.into(),
+        BLOCK_ENTRY,
+    );
     let parsed: IResult<&[u8], Vec<_>> = many0((le_u64, le_u32, le_u32)).parse(&table);
     let entries = parsed.map(|(_, entries)| entries).unwrap_or_default();
     let block = |(start, offset, len): (u64, u32, u32)| Block {
@@ -343,7 +352,12 @@ fn own_prcb(
 }
 
 fn drivers(bounds: &mut Bounds<'_>, offsets: &Offsets) -> Vec<TriageDriver> {
-    let table = bounds.table(&Table::of_header("drivers", "DriverCount", 0x34), offsets.drivers.into(), offsets.driver_count.into(), DRIVER_ENTRY);
+    let table = bounds.table(
+        &Table::of_header("drivers", "DriverCount", 0x34),
+        offsets.drivers.into(),
+        offsets.driver_count.into(),
+        DRIVER_ENTRY,
+    );
     let entry_size = usize::try_from(DRIVER_ENTRY).unwrap_or(usize::MAX);
     let source = bounds.source;
     let driver = |entry: &[u8]| {
@@ -389,7 +403,12 @@ fn unloaded(bounds: &mut Bounds<'_>, at: u32) -> Vec<TriageUnloaded> {
         bounds.incomplete.push(missing.of_field("TRIAGE_DUMP64", "UnloadedDriversOffset", found, expected));
         return Vec::new();
     };
-    let table = bounds.table(&Table { what: "unloaded modules", structure: "DUMP_UNLOADED_DRIVERS", field: "Count", field_at: at }, at + 8, count, UNLOADED_ENTRY);
+    let table = bounds.table(
+        &Table { what: "unloaded modules", structure: "DUMP_UNLOADED_DRIVERS", field: "Count", field_at: at },
+        at + 8,
+        count,
+        UNLOADED_ENTRY,
+    );
     let entry_size = usize::try_from(UNLOADED_ENTRY).unwrap_or(usize::MAX);
     let module = |entry: &[u8]| {
         let u64_at = |at: usize| entry.get(at..at + 8).map_or(0, LittleEndian::read_u64);

@@ -19,11 +19,8 @@ pub struct Processes {
     pub incomplete: Vec<Incomplete>,
 }
 
-const ACTIVE_LIST: ListName = ListName {
-    what: "list of active processes",
-    head: "PsActiveProcessHead",
-    links: "_EPROCESS.ActiveProcessLinks",
-};
+const ACTIVE_LIST: ListName =
+    ListName { what: "list of active processes", head: "PsActiveProcessHead", links: "_EPROCESS.ActiveProcessLinks" };
 const SESSION_LIST: ListName = ListName {
     what: "list of a session's processes",
     head: "_MM_SESSION_SPACE.ProcessList",
@@ -95,9 +92,12 @@ impl Census<'_> {
         let (entries, incomplete) = match entries {
             Ok(found) => found,
             Err(why) => {
-                let missing = Incomplete::new("table of process ids", "PspCidTable", why);
-                let fault = table.map(|at| tables.fault(memory, at, why)).ok().and_then(|fault| fault.wrong);
-                return self.incomplete.push(Incomplete { wrong: fault, ..missing });
+                const WHAT: &str = "table of process ids";
+                let missing = match table.map(|at| tables.fault(memory, at, why)) {
+                    Ok(fault) => Incomplete { what: WHAT.into(), ..fault },
+                    Err(why) => Incomplete::new(WHAT, "PspCidTable", why),
+                };
+                return self.incomplete.push(missing);
             }
         };
         self.incomplete.extend(incomplete);

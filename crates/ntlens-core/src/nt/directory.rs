@@ -63,7 +63,8 @@ impl DirectoryFields {
         for bucket in 0..BUCKETS {
             let first = Field::<VirtAddr>::at(buckets.saturating_add(bucket * 8));
             let mut next = view.get(&Ok(first));
-            let mut link = Link { structure: "_OBJECT_DIRECTORY", field: "HashBuckets", at: view.address_of(&Ok(first)) };
+            let mut link =
+                Link { structure: "_OBJECT_DIRECTORY", field: "HashBuckets", at: view.address_of(&Ok(first)) };
             loop {
                 let at = match next {
                     Ok(at) if at.is_null() => break,

@@ -229,7 +229,11 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
             return;
         }
         if self.entries.len() >= MAX_ENTRIES {
-            return self.note(at, Absent::Malformed, Some((from, "the end of a table that has more entries than any process")));
+            return self.note(
+                at,
+                Absent::Malformed,
+                Some((from, "the end of a table that has more entries than any process")),
+            );
         }
         if !self.seen.insert(at) {
             return self.note(at, Absent::Malformed, Some((from, "a page that the table does not use elsewhere")));

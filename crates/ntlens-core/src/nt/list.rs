@@ -207,7 +207,9 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
                     let what = format!("{}: a member", self.name.what);
                     return self.breaks.push(Incomplete::new(what, flink, why));
                 }
-                for (broken, direction, found) in [(before, Direction::Forward, flink), (at, Direction::Backward, blink)] {
+                for (broken, direction, found) in
+                    [(before, Direction::Forward, flink), (at, Direction::Backward, blink)]
+                {
                     self.wrong(broken, direction, found, "a member that points back".into());
                 }
             }

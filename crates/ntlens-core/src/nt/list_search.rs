@@ -1,6 +1,6 @@
 //! Members of a list by what they point at, for a head that no longer leads to them.
 
-use crate::address::{PAGE_BYTES, PhysAddr, Pfn, VirtAddr};
+use crate::address::{PAGE_BYTES, Pfn, PhysAddr, VirtAddr};
 use crate::memory::PagedSpace;
 use crate::nt::list::Links;
 use crate::nt::space::Space;
@@ -21,9 +21,8 @@ pub(crate) fn neighbours(memory: &Space, head: VirtAddr) -> Vec<VirtAddr> {
         // The word may be the Flink of the last member or the Blink of the first.
         let last = word(at.wrapping_add(8)).and_then(|before| Some(Links::read(space, before).ok()?.flink));
         let first = word(at.wrapping_sub(8)).and_then(|next| Some(Links::read(space, next).ok()?.blink));
-        let lies_at = |member: &VirtAddr, link: u64| {
-            space.translate(member.wrapping_add(link)).is_ok_and(|found| found.at == at)
-        };
+        let lies_at =
+            |member: &VirtAddr, link: u64| space.translate(member.wrapping_add(link)).is_ok_and(|found| found.at == at);
         found.extend(last.filter(|member| lies_at(member, 0)));
         found.extend(first.filter(|member| lies_at(member, 8)));
     }

@@ -47,7 +47,7 @@ crate::fields! {
 /// Both sets.
 #[derive(Clone, Debug)]
 pub struct ModuleFields {
-    entry: ModuleEntryFields,
+    pub(crate) entry: ModuleEntryFields,
     stamp: ModuleStampFields,
 }
 
@@ -61,6 +61,8 @@ impl ModuleFields {
 /// A loaded module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
+    /// Where the list's entry for it lies.
+    pub list_entry: Result<VirtAddr, Absent>,
     /// Where it is loaded.
     pub base: Result<VirtAddr, Absent>,
     /// Bytes it takes.
@@ -97,6 +99,7 @@ impl Module {
             },
         };
         Self {
+            list_entry: Err(Absent::AddressNotInDump),
             base: Ok(driver.base),
             size: Ok(driver.size),
             name,
@@ -116,6 +119,7 @@ impl Module {
         let headers = || base.and_then(|base| ImageHeaders::read(memory, base));
         let text = |field| view.address_of(field).and_then(|at| snapshot.fields().unicode_string.read(memory, at));
         Self {
+            list_entry: Ok(view.at),
             base,
             size: view.get(&fields.entry.size).map(u64::from),
             name: text(&fields.entry.name),

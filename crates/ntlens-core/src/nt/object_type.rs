@@ -190,7 +190,8 @@ impl ObjectTypes {
             },
             (Err(why), _) | (_, Err(why)) => return self.note("object type", object, why),
             _ => {
-                let wrong = Incomplete::wrong("_OBJECT_TYPE", "Index", object, "none or no name", "a number and a name");
+                let wrong =
+                    Incomplete::wrong("_OBJECT_TYPE", "Index", object, "none or no name", "a number and a name");
                 return self.incomplete.push(wrong);
             }
         };

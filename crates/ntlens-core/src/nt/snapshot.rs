@@ -396,7 +396,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     let wrong_kdbg = kdbg_at.filter(|at| kdbg.is_none() && decoded.as_ref().is_none_or(|(found, _)| found != at));
     if let Some(wrong) = wrong_kdbg {
         let expected = decoded.as_ref().map_or("the address of a KDBG block".into(), |(at, _)| format!("{at}"));
-        incomplete.push(locate::wrong_kdbg(wrong, expected));
+        incomplete.push(locate::wrong_kdbg(Some(wrong), expected));
     }
     let (kdbg, kdbg_at) = match kdbg {
         Some(kdbg) => (Some(kdbg), kdbg_at),
@@ -520,7 +520,8 @@ fn heads(
         let agreed = |at: &&VirtAddr| witnesses.iter().filter(|other| other == at).count() > 1;
         let readable = |at: &&VirtAddr| Links::read(space, **at).is_ok();
         let found = found.or_else(|| witnesses.iter().filter(readable).find(agreed).copied());
-        if let Some(wrong) = in_header.filter(|at| Some(*at) != found) {
+        if header.is_some() && in_header != found {
+            let wrong = in_header.map_or_else(|| locate::NOT_FILLED_IN.into(), |wrong| format!("{wrong}"));
             let expected = found.map_or("the head of a list".into(), |found| format!("{found}"));
             incomplete.push(Incomplete::contradiction("DUMP_HEADER64", name, offset, wrong, expected));
         }

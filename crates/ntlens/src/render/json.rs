@@ -3,8 +3,8 @@
 use super::{address, reasons, seconds};
 use crate::error::Error;
 use ntlens_core::incomplete::Place;
-use ntlens_core::{Incomplete, OpenDump};
 use ntlens_core::report::{Cell, Table, Value};
+use ntlens_core::{Incomplete, OpenDump};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
 use std::io::Write;
@@ -26,11 +26,7 @@ struct Document<'a> {
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let answer = self.answer;
-        let incomplete: Vec<Json> = answer
-            .incomplete
-            .iter()
-            .map(incomplete)
-            .collect();
+        let incomplete: Vec<Json> = answer.incomplete.iter().map(incomplete).collect();
         let mut document = serializer.serialize_map(Some(7))?;
         document.serialize_entry("schema", SCHEMA)?;
         document.serialize_entry("table", answer.name)?;

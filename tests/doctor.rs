@@ -227,8 +227,12 @@ fn faults_of(image: &Image, pid: u64) -> Vec<Made> {
     let module =
         |index: usize, field: &str| truth.modules[index].entry + offset(image, "_KLDR_DATA_TABLE_ENTRY", field);
     let cid = truth.cid_table.va + offset(image, "_HANDLE_TABLE", "TableCode");
-    // One that has another above it.
-    let lowest = (0..truth.modules.len()).min_by_key(|index| truth.modules[*index].base).unwrap();
+    // The two that lie nearest to each other.
+    let mut order: Vec<usize> = (0..truth.modules.len()).collect();
+    order.sort_by_key(|index| truth.modules[*index].base);
+    let gap = |pair: &[usize]| truth.modules[pair[1]].base - truth.modules[pair[0]].base;
+    let nearest = order.windows(2).min_by_key(|pair| gap(pair)).unwrap();
+    let size = u32::try_from(gap(nearest) + 0x1000).unwrap().to_le_bytes();
     let wild = 0xffff_8000_dead_0000_u64.to_le_bytes();
     let groups = token("UserAndGroups");
     let mut faults = vec![
@@ -264,12 +268,7 @@ fn faults_of(image: &Image, pid: u64) -> Vec<Made> {
             "_HANDLE_TABLE_ENTRY.ObjectPointerBits",
         ),
         made("module link", module(2, "InLoadOrderLinks"), &wild, "_KLDR_DATA_TABLE_ENTRY.InLoadOrderLinks.Flink"),
-        made(
-            "module size",
-            module(lowest, "SizeOfImage"),
-            &[0, 0xf0, 0xff, 0x7f],
-            "_KLDR_DATA_TABLE_ENTRY.SizeOfImage",
-        ),
+        made("module size", module(nearest[0], "SizeOfImage"), &size, "_KLDR_DATA_TABLE_ENTRY.SizeOfImage"),
         made("directory", root, &0x10_u64.to_le_bytes(), "_OBJECT_DIRECTORY.HashBuckets"),
         made("ids", cid, &[7], "_HANDLE_TABLE.TableCode"),
     ];

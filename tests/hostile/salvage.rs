@@ -187,6 +187,54 @@ fn a_wrong_field_of_any_kind_is_named_and_costs_nothing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn faults_that_come_together_are_told_together() {
+    let length = FULL.len() / 10 * 9;
+    let several = Patched::of(&FULL)
+        .set(0, b"XXXX")
+        .set(0x10, &[0; 8])
+        .set(0x28, &[0x41; 8])
+        .set(0x80, &[0; 8])
+        .set(0xf98, &5_u32.to_le_bytes())
+        .cut(length);
+    let opened = survives("several", several).unwrap();
+    assert_eq!(eprocesses(&opened), all_eprocesses());
+    let said = complaints(&opened, "info");
+    for field in ["Signature", "DirectoryTableBase", "PsActiveProcessHead", "KdDebuggerDataBlock", "DumpType", "size"] {
+        assert!(said.contains(&format!("\"field\":\"{field}\"")), "{field}: {said}");
+    }
+}
+
+#[test]
+fn extracting_from_page_tables_that_lead_to_themselves_ends() {
+    use ntlens::extract::{Extract, Of};
+    let process = &SMALL.truth().processes[2];
+    let root = process.dtb & 0x000f_ffff_ffff_f000;
+    let everywhere = (root | 0x67).to_le_bytes().repeat(0x200);
+    let large = (0_u64..0x200).flat_map(|index| (index << 30 | 0xe7).to_le_bytes()).collect::<Vec<u8>>();
+    let table = SMALL.memory().read_u64(root) & 0x000f_ffff_ffff_f000;
+    assert_ne!(table, 0);
+    for (place, source, keeps) in [
+        ("the root in every slot", Patched::of(&FULL).set(of_physical(root), &everywhere[..0x800]), true),
+        ("the root in every slot of a table", Patched::of(&FULL).set(of_physical(table), &everywhere), true),
+        // All memory is that process's own then.
+        ("512 pages of 1 GiB", Patched::of(&FULL).set(of_physical(table), &large), false),
+        ("garbage", Patched::of(&FULL).set(of_physical(table), &[0xa5; 0x1000]), true),
+    ] {
+        let opened = source.open().unwrap();
+        for of in [Of::Process(process.pid), Of::Process(SMALL.truth().processes[1].pid), Of::Kernel] {
+            let start = Instant::now();
+            let extract = Extract::new(&opened, &*LAYOUTS, Options::default(), of).unwrap();
+            let mut bytes = Vec::new();
+            extract.write(&mut bytes).unwrap();
+            assert!(start.elapsed() < PATIENCE, "{place}: {:?}", start.elapsed());
+            if keeps || of == Of::Process(process.pid) {
+                assert_eq!(eprocesses(&kit::open(place, bytes)), all_eprocesses(), "{place} {of:?}");
+            }
+        }
+    }
+}
+
 /// The small machine, with some of its memory overwritten.
 fn small_with(at: u64, bytes: &[u8]) -> Image {
     let mut image = SMALL.clone();
@@ -265,6 +313,10 @@ proptest! {
         let start = Instant::now();
         if let Ok(dump) = source.open() {
             prop_assert!(ask_all(&dump) > 0);
+            let of = ntlens::extract::Of::Process(4);
+            let extract = ntlens::extract::Extract::new(&dump, &*LAYOUTS, Options::default(), of);
+            let written = extract.map(|extract| extract.write(&mut std::io::sink()));
+            prop_assert!(written.is_err() || dump.kernel().is_ok());
         }
         prop_assert!(start.elapsed() < PATIENCE, "{:?}", start.elapsed());
     }

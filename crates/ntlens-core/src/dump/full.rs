@@ -1,14 +1,22 @@
 //! Type 1: the runs of the header, back to back behind it.
 
 use super::header64::{PhysicalMemoryBlock, offsets};
-use super::salvage::{Reading, RunList, choose, header_runs_fit, pages_from};
+use super::salvage::{Reading, RunList, choose, header_runs_agree, is_root, pages_from, witnesses};
 use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened};
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use alloc::format;
 use alloc::vec::Vec;
 
-pub(super) const FORMAT: Format = Format { name: "complete memory", types: &[1], matches: header_runs_fit, open };
+pub(super) const FORMAT: Format = Format { name: "complete memory", types: &[1], matches: holds_kernel, open };
+
+/// Whether the kernel is where the runs of the header say. Dumps of other kinds list the machine's runs, too, and hold their
+/// pages elsewhere.
+fn holds_kernel(candidate: &Candidate<'_>) -> bool {
+    let block = candidate.header.physical_memory_block.as_ref().filter(|_| header_runs_agree(candidate));
+    let reading = block.and_then(|block| readings(candidate, block).into_iter().next());
+    reading.is_some_and(|reading| witnesses(candidate, &reading.image) > 0)
+}
 
 const STRUCTURE: &str = "DUMP_HEADER64";
 const NUMBER_OF_RUNS: &str = "PhysicalMemoryBlock.NumberOfRuns";
@@ -108,7 +116,7 @@ fn from_zero(candidate: &Candidate<'_>) -> Option<Reading> {
         RunList { structure: STRUCTURE, entry: "", at: offsets::RUNS, first_page: HEADER_SIZE, entries: &entries };
     let mut reading = list.read(candidate);
     let root = crate::address::PhysAddr::from_cr3(candidate.header.directory_table_base?);
-    if !super::salvage::is_root(&reading.image, root) {
+    if !is_root(&reading.image, root) {
         return None;
     }
     let expected = format!("1 run of {pages:#x} pages from 0 on, as the page tables lie");

@@ -3,7 +3,7 @@
 //! The root of page tables that the header gives is the witness: each root of Windows points back at itself, and does so
 //! only where its frame is looked for in the right place of the file.
 
-use super::{Candidate, HEADER_SIZE, header64};
+use super::{Candidate, header64};
 use crate::address::{PAGE_BYTES, PAGE_SIZE, PagingLevels, Pfn, PhysAddr, VirtAddr};
 use crate::incomplete::Incomplete;
 use crate::memory::frames::{Frames, Run, Runs};
@@ -45,7 +45,7 @@ const MAX_MEMBERS: u64 = 1 << 12;
 
 /// How much of the kernel is found where it should be: the header's root of page tables, and the members of its two lists
 /// that point at each other. Without such a root, any root counts.
-fn witnesses(candidate: &Candidate<'_>, image: &PhysicalImage) -> u64 {
+pub(super) fn witnesses(candidate: &Candidate<'_>, image: &PhysicalImage) -> u64 {
     let header = candidate.header;
     let root = PhysAddr::from_cr3(header.directory_table_base.unwrap_or(0));
     if root.0 == 0 || !is_root(image, root) {
@@ -210,15 +210,15 @@ pub(super) fn pages_from(candidate: &Candidate<'_>, first_page: u64) -> u64 {
     candidate.source.len().saturating_sub(first_page) / PAGE_SIZE
 }
 
-/// The runs of the header, if they describe what lies in the file.
-pub(super) fn header_runs_fit(candidate: &Candidate<'_>) -> bool {
+/// Whether the runs of the header have as many pages as the header says.
+pub(super) fn header_runs_agree(candidate: &Candidate<'_>) -> bool {
     let Some(block) = &candidate.header.physical_memory_block else { return false };
     let sum = block.runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.count));
-    sum > 0 && sum == block.number_of_pages && sum <= pages_from(candidate, HEADER_SIZE)
+    sum > 0 && sum == block.number_of_pages
 }
 
-/// Marks of a 64-bit dump of x64 in a header whose signature is damaged.
-pub(super) fn looks_like_header(header: &header64::Header64) -> bool {
+/// Marks of a 64-bit dump of x64 in a header whose signature is damaged; there are seven.
+pub(super) fn marks_of_header(header: &header64::Header64) -> usize {
     let kernel = |at: Option<VirtAddr>| at.is_some_and(|at| at.0 >> 47 == 0x1_ffff);
     let marks = [
         header.machine == super::MACHINE_X64,
@@ -229,5 +229,5 @@ pub(super) fn looks_like_header(header: &header64::Header64) -> bool {
         header.processors.is_some_and(|count| (1..=2048).contains(&count)),
         header.directory_table_base.is_some_and(|cr3| PhysAddr::from_cr3(cr3).0 != 0),
     ];
-    marks.iter().filter(|mark| **mark).count() >= 5
+    marks.iter().filter(|mark| **mark).count()
 }

@@ -1,7 +1,7 @@
 //! The first bytes of a file: a 64-bit dump, or something else that has a name.
 
 use super::header64::Header64;
-use super::salvage::looks_like_header;
+use super::salvage::marks_of_header;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::source::ByteSource;
@@ -91,10 +91,11 @@ pub(super) fn check(source: &dyn ByteSource) -> Result<(Width, Option<Incomplete
 
 /// What of the signature is wrong, if what follows can be nothing but the header of a 64-bit dump.
 fn damaged(source: &dyn ByteSource, start: &[u8]) -> Option<Incomplete> {
-    if !looks_like_header(&Header64::read(source).ok()?) {
+    let (found, expected) = start.split_at_checked(4).zip(DUMP64.split_at_checked(4))?;
+    let half = found.0 == expected.0 || found.1 == expected.1;
+    if marks_of_header(&Header64::read(source).ok()?) < if half { 3 } else { 5 } {
         return None;
     }
-    let (found, expected) = start.split_at_checked(4).zip(DUMP64.split_at_checked(4))?;
     let text = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
     let (field, at, found, expected) = if found.0 == expected.0 {
         ("ValidDump", 4, found.1, expected.1)

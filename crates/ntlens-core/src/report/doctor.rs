@@ -156,9 +156,12 @@ fn answer(dump: &OpenDump, question: &dyn Question) -> Answerable {
 /// Columns that are named as incomplete.
 const MAX_COLUMNS: usize = 4;
 
+/// Missing things that are named.
+const MAX_NAMED: usize = 2;
+
 fn of_table(dump: &OpenDump, table: &Table) -> (&'static str, String) {
     // What was wrong when the dump was opened is in every answer, and cost nothing unless something is missing.
-    let own: u64 = table.incomplete.iter().skip(dump.incomplete().len()).map(|missing| missing.count).sum();
+    let own = table.incomplete.get(dump.incomplete().len()..).unwrap_or_default();
     let mut missing: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for row in &table.rows {
         for (heading, cell) in table.columns.iter().zip(row) {
@@ -175,8 +178,11 @@ fn of_table(dump: &OpenDump, table: &Table) -> (&'static str, String) {
     if missing.len() > MAX_COLUMNS {
         parts.push(format!("{} more columns", missing.len() - MAX_COLUMNS));
     }
-    if own > 0 {
-        parts.push(format!("{own} things could not be read or contradict others"));
+    if own.len() > MAX_NAMED {
+        let count = own.iter().map(|missing| missing.count).fold(0, u64::saturating_add);
+        parts.push(format!("{count} things could not be read or contradict others"));
+    } else {
+        parts.extend(own.iter().map(|missing| format!("{} ({})", missing.what, missing.reason)));
     }
     let answer = match (rows, parts.is_empty()) {
         (0, false) => "no",

@@ -95,12 +95,7 @@ impl Extract {
                 }
             }
         }
-        let shared = system.translate(SHARED_DATA).map(|found| found.at.pfn());
-        // Roots hold no one's data, and the kernel's half of the address space is below each.
-        let mut roots = FrameSet::default();
-        for root in processes.iter().filter_map(|process| process.dtb().ok()) {
-            roots.insert(root.pfn());
-        }
+        let nobodys = nobodys(kernel, system, &processes);
         let len = image.source().len();
         let held = |frame: Pfn| {
             let end = image.file_offset(frame.base()).ok().and_then(|offset| offset.checked_add(PAGE_SIZE));
@@ -108,7 +103,7 @@ impl Extract {
         };
         chosen.retain(|frame| {
             let private = foreign.contains(frame) && !own.contains(frame);
-            held(frame) && (!private || Ok(frame) == shared || roots.contains(frame))
+            held(frame) && (!private || nobodys.contains(frame))
         });
         let bits = chosen.iter().last().map_or(0, |last| last.0 + 1);
         if bits == 0 || bits > MAX_BITS {
@@ -251,6 +246,27 @@ fn of_kernel(system: &PagedSpace, processes: &[Process]) -> FrameSet {
 fn user_space(system: &PagedSpace, process: &Process) -> Option<PagedSpace> {
     let root = process.dtb().ok().filter(|root| root.0 != 0)?;
     Some(system.with_root(root.0))
+}
+
+/// Frames that are no one's own memory, whoever maps them in a user half: the kernel's page tables and the roots, its image,
+/// and the page of data that everybody shares.
+fn nobodys(kernel: &Snapshot, system: &PagedSpace, processes: &[Process]) -> FrameSet {
+    let mut mapped = Mapped::default();
+    mapped.add(system, Half::Kernel);
+    let mut frames = mapped.tables;
+    for root in processes.iter().filter_map(|process| process.dtb().ok()) {
+        frames.insert(root.pfn());
+    }
+    let image = kernel.kernel_base().ok().zip(kernel.kernel_headers());
+    let image = image.map(|(base, headers)| (base, u64::from(headers.size).min(MAX_IMAGE)));
+    for (start, bytes) in image.into_iter().chain([(SHARED_DATA, PAGE_SIZE)]) {
+        for offset in (0..bytes).step_by(PAGE_BYTES) {
+            if let Ok(found) = system.translate(start.wrapping_add(offset)) {
+                frames.insert(found.at.pfn());
+            }
+        }
+    }
+    frames
 }
 
 /// What the user halves of all processes hold, but for the one that is meant.

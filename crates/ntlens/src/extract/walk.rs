@@ -4,6 +4,7 @@ use super::frame_set::FrameSet;
 use ntlens_core::address::{PAGE_BYTES, PAGE_SIZE, PagingLevels, Pfn, PhysAddr, VirtAddr};
 use ntlens_core::memory::PagedSpace;
 use ntlens_core::memory::pte::{Pte, Software};
+use std::collections::BTreeSet;
 
 /// Which half of an address space.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(super) enum Half {
 pub(super) struct Mapped {
     pub(super) tables: FrameSet,
     pub(super) pages: FrameSet,
+    /// Large pages that were met, by their first frame and size.
+    large: BTreeSet<(PhysAddr, u64)>,
 }
 
 /// Entries of half a root.
@@ -60,7 +63,10 @@ impl Mapped {
                 self.pages.extend(space, frame, 1);
             } else if pte.contains(Pte::VALID | Pte::LARGE) {
                 let size = PAGE_SIZE << (9 * level);
-                self.pages.extend(space, Some(pte.large_frame(size)), size / PAGE_SIZE);
+                let first = pte.large_frame(size);
+                if self.large.insert((first, size)) {
+                    self.pages.extend(space, Some(first), size / PAGE_SIZE);
+                }
             } else if let Some(below) = table_of(space, entry) {
                 self.table(space, below, level - 1, va);
             }
@@ -72,7 +78,8 @@ impl FrameSet {
     /// Adds frames that follow each other, as far as the dump describes them.
     fn extend(&mut self, space: &PagedSpace, first: Option<PhysAddr>, count: u64) {
         let Some(first) = first else { return };
-        let frames = (0..count).map(|index| Pfn(first.pfn().0.saturating_add(index)));
+        let (first, end) = (first.pfn().0, space.physical().end().0);
+        let frames = (first..first.saturating_add(count).min(end)).map(Pfn);
         for frame in frames.filter(|frame| space.physical().file_offset(frame.base()).is_ok()) {
             self.insert(frame);
         }

@@ -26,7 +26,8 @@ fn run(exam: &mut Exam<'_>) {
                 exam.tell(wrong, Severity::Low, consequence);
             }
             Err(why) => {
-                exam.tell(Incomplete::new("headers of the kernel's image", base, why), Severity::Info, consequence)
+                let none = Incomplete::new("headers of the kernel's image", base, why);
+                exam.tell(none, Severity::Info, consequence);
             }
         }
     }

@@ -19,6 +19,8 @@ const RUNS: u64 = 0x10;
 /// A machine with more runs than this is not checked.
 const MAX_RUNS: u32 = 4096;
 
+const STRUCTURE: &str = "_PHYSICAL_MEMORY_DESCRIPTOR";
+
 struct Descriptor {
     at: VirtAddr,
     pages: u64,
@@ -30,7 +32,6 @@ fn run(exam: &mut Exam<'_>) {
     let Ok(descriptor) = read(kernel) else { return };
     let Descriptor { at, pages, runs } = &descriptor;
     let sum = runs.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
-    const STRUCTURE: &str = "_PHYSICAL_MEMORY_DESCRIPTOR";
     if sum != *pages {
         let (found, expected) = (format!("{pages:#x}"), format!("{sum:#x}, the sum of its runs"));
         let wrong = Incomplete::wrong(STRUCTURE, "NumberOfPages", at.wrapping_add(PAGES), found, expected);

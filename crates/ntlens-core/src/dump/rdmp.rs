@@ -147,7 +147,9 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
             let expected = format!("{:#x}, up to the first page", header.first_page - (HEADER_SIZE + 0x20));
             let at = HEADER_SIZE + 0x10;
             let wrong = Incomplete::contradiction(STRUCTURE, "MetadataSize", at, found, expected);
-            readings.iter_mut().for_each(|reading| reading.wrong.push(wrong.clone()));
+            for reading in &mut readings {
+                reading.wrong.push(wrong.clone());
+            }
             if let Some(by_size) = header.first_page_by_size() {
                 readings.extend(by_size_of_metadata(candidate, &header, by_size)?);
             }
@@ -177,7 +179,9 @@ fn by_size_of_metadata(candidate: &Candidate<'_>, header: &RdmpHeader, by_size: 
     let mut readings = readings(candidate, header, by_size)?;
     let (found, expected) = (format!("{:#x}", header.first_page), format!("{by_size:#x}, where the metadata end"));
     let wrong = Incomplete::contradiction(STRUCTURE, "FirstPageOffset", HEADER_SIZE + 0x18, found, expected);
-    readings.iter_mut().for_each(|reading| reading.wrong.push(wrong.clone()));
+    for reading in &mut readings {
+        reading.wrong.push(wrong.clone());
+    }
     Ok(readings)
 }
 

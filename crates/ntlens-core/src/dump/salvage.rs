@@ -159,13 +159,12 @@ impl RunList<'_> {
             if taken == 0 {
                 continue;
             }
-            match found.last_mut().filter(|_| index >= MAX_NAMED) {
-                Some(last) => last.count = last.count.saturating_add(taken),
-                None => {
-                    let wrong = self.wrong(index, "frames that no other run claims");
-                    let what = format!("frames claimed by more than one run: {}", wrong.what);
-                    found.push(Incomplete { what, ..wrong }.times(taken));
-                }
+            if let Some(last) = found.last_mut().filter(|_| index >= MAX_NAMED) {
+                last.count = last.count.saturating_add(taken);
+            } else {
+                let wrong = self.wrong(index, "frames that no other run claims");
+                let what = format!("frames claimed by more than one run: {}", wrong.what);
+                found.push(Incomplete { what, ..wrong }.times(taken));
             }
         }
         found
@@ -178,8 +177,8 @@ impl RunList<'_> {
             return readings;
         }
         for (index, (first, count)) in self.entries.iter().enumerate().take(MAX_TRIED) {
-            let others = self.entries.iter().enumerate().filter(|(other, _)| *other != index);
-            let others = others.fold(Some(0_u64), |sum, (_, (_, count))| sum?.checked_add(*count));
+            let mut others = self.entries.iter().enumerate().filter(|(other, _)| *other != index);
+            let others = others.try_fold(0_u64, |sum, (_, (_, count))| sum.checked_add(*count));
             let right =
                 others.and_then(|others| pages.checked_sub(others)).filter(|right| *right > 0 && right != count);
             let Some(right) = right else { continue };

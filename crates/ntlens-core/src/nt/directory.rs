@@ -92,6 +92,8 @@ impl DirectoryFields {
     }
 }
 
+const WHAT: &str = "chain of an object directory";
+
 /// A pointer of a directory's chains.
 struct Link {
     structure: &'static str,
@@ -113,7 +115,6 @@ impl Link {
             last.count += 1;
             return;
         }
-        const WHAT: &str = "chain of an object directory";
         let at = self.at.unwrap_or(directory);
         incomplete.push(match found {
             Ok(found) => {

@@ -34,6 +34,8 @@ fn told(row: &Json) -> String {
     [text("subject"), text("address"), text("found"), text("expected")].join(" | ")
 }
 
+const LINKS: &str = "_EPROCESS.ActiveProcessLinks";
+
 /// What the truth of a shared dump says is wrong with it, in the words of [`told`]; parts that say the same in other words
 /// are cut off there.
 fn expected_faults(truth: &Json, links: u64) -> BTreeSet<String> {
@@ -60,7 +62,6 @@ fn expected_faults(truth: &Json, links: u64) -> BTreeSet<String> {
     let mut expected = BTreeSet::new();
     for anomaly in truth["anomalies"].as_array().unwrap() {
         let pid = &anomaly["at_pid"];
-        const LINKS: &str = "_EPROCESS.ActiveProcessLinks";
         expected.extend(match anomaly["kind"].as_str().unwrap() {
             "active_list_loop" => {
                 let (found, right) = (at(&anomaly["flink_to_pid"]), neighbour(pid, 1));
@@ -301,7 +302,7 @@ fn each_fault_is_named_with_its_place_and_costs_nothing_else() {
         match faults.iter().find(is_it) {
             Some(row) if row["found"].is_string() && row["expected"].is_string() => named += 1,
             other => {
-                wrong.push(format!("{}: {other:?} of {:?}", fault.name, faults.iter().map(told).collect::<Vec<_>>()))
+                wrong.push(format!("{}: {other:?} of {:?}", fault.name, faults.iter().map(told).collect::<Vec<_>>()));
             }
         }
         let found: BTreeSet<String> =

@@ -12,8 +12,8 @@ mod fields;
 mod files;
 mod kernel;
 mod reads;
-mod sensors;
 mod salvage;
+mod sensors;
 
 use common::{address, document, rows};
 use kit::{bare, dump, offset, read_u64, symbol};

@@ -73,9 +73,15 @@ impl From<PhysAddr> for Place {
     }
 }
 
-impl From<&'static str> for Place {
-    fn from(name: &'static str) -> Self {
-        Self::Named(name.into())
+impl From<&VirtAddr> for Place {
+    fn from(at: &VirtAddr) -> Self {
+        Self::Virtual(*at)
+    }
+}
+
+impl From<&str> for Place {
+    fn from(name: &str) -> Self {
+        Self::Named(String::from(name).into())
     }
 }
 

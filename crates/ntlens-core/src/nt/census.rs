@@ -20,12 +20,9 @@ pub struct Processes {
 }
 
 const ACTIVE_LIST: ListName =
-    ListName { what: "list of active processes", head: "PsActiveProcessHead", links: "_EPROCESS.ActiveProcessLinks" };
-const SESSION_LIST: ListName = ListName {
-    what: "list of a session's processes",
-    head: "_MM_SESSION_SPACE.ProcessList",
-    links: "_EPROCESS.SessionProcessLinks",
-};
+    ListName::new("list of active processes", "PsActiveProcessHead", "_EPROCESS.ActiveProcessLinks");
+const SESSION_LIST: ListName =
+    ListName::new("list of a session's processes", "_MM_SESSION_SPACE.ProcessList", "_EPROCESS.SessionProcessLinks");
 
 /// Lists the processes of all views.
 pub fn processes(snapshot: &Snapshot) -> Processes {

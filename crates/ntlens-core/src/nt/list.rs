@@ -8,6 +8,7 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
@@ -49,19 +50,32 @@ pub struct List {
 }
 
 /// How remarks name a list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ListName {
     /// What it lists.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// The variable or field that is its head.
     pub head: &'static str,
     /// The field that links its members.
     pub links: &'static str,
 }
 
-impl From<&'static str> for ListName {
-    fn from(what: &'static str) -> Self {
-        Self { what, head: "_LIST_ENTRY", links: "_LIST_ENTRY" }
+impl ListName {
+    /// A name that is known when this is compiled.
+    pub const fn new(what: &'static str, head: &'static str, links: &'static str) -> Self {
+        Self { what: Cow::Borrowed(what), head, links }
+    }
+}
+
+impl From<&str> for ListName {
+    fn from(what: &str) -> Self {
+        Self { what: String::from(what).into(), head: "_LIST_ENTRY", links: "_LIST_ENTRY" }
+    }
+}
+
+impl From<&String> for ListName {
+    fn from(what: &String) -> Self {
+        Self::from(what.as_str())
     }
 }
 

@@ -133,11 +133,8 @@ impl Module {
     }
 }
 
-const LIST: ListName = ListName {
-    what: "list of loaded modules",
-    head: "PsLoadedModuleList",
-    links: "_KLDR_DATA_TABLE_ENTRY.InLoadOrderLinks",
-};
+const LIST: ListName =
+    ListName::new("list of loaded modules", "PsLoadedModuleList", "_KLDR_DATA_TABLE_ENTRY.InLoadOrderLinks");
 
 /// Lists the modules.
 pub fn modules(snapshot: &Snapshot) -> Modules {

@@ -85,11 +85,8 @@ fn in_list(
     known: &BTreeMap<VirtAddr, Thread>,
     found: &mut Threads,
 ) -> BTreeSet<VirtAddr> {
-    const LIST: ListName = ListName {
-        what: "list of a process's threads",
-        head: "_EPROCESS.ThreadListHead",
-        links: "_ETHREAD.ThreadListEntry",
-    };
+    const LIST: ListName =
+        ListName::new("list of a process's threads", "_EPROCESS.ThreadListHead", "_ETHREAD.ThreadListEntry");
     let links = snapshot.fields().thread.thread_list_entry;
     let (head, links) = match (process.thread_list_head(), links) {
         (Ok(head), Ok(links)) => (head, u64::from(links.offset)),

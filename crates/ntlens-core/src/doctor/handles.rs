@@ -20,9 +20,9 @@ const MAX_ENTRIES: usize = 1 << 20;
 
 fn run(exam: &mut Exam<'_>) {
     let Some(kernel) = exam.whole_kernel() else { return };
-    let types = exam.types.take();
+    let types = exam.types.clone();
     let mut targets = BTreeMap::new();
-    let mut left = MAX_ENTRIES;
+    let (mut left, mut skipped) = (MAX_ENTRIES, 0);
     for process in exam.processes() {
         let table = match process.object_table() {
             Ok(table) => table,
@@ -38,13 +38,15 @@ fn run(exam: &mut Exam<'_>) {
             Ok((entries, incomplete)) => {
                 exam.tell_all(incomplete, Severity::Medium, "handles of this page are missing");
                 for entry in entries.iter().take(left) {
-                    let target =
-                        *targets.entry(entry.pointer).or_insert_with(|| target(kernel, types.as_ref(), entry.pointer));
+                    let target = *targets
+                        .entry(entry.pointer)
+                        .or_insert_with(|| target(kernel, types.as_deref(), entry.pointer));
                     if let Target::None(why) = target {
                         let wrong = wrong_entry(kernel, &process, entry, why);
                         exam.tell(wrong, Severity::Low, "what the handle leads to is not told");
                     }
                 }
+                skipped += entries.len().saturating_sub(left);
                 left = left.saturating_sub(entries.len());
             }
             Err(why) => {
@@ -53,7 +55,10 @@ fn run(exam: &mut Exam<'_>) {
             }
         }
     }
-    exam.types = types;
+    if skipped > 0 {
+        let more = Incomplete::new("entries beyond those that are looked at", "handle tables", Absent::Malformed);
+        exam.tell(more.times(skipped as u64), Severity::Info, "faults among them are not listed");
+    }
 }
 
 /// What an entry leads to.

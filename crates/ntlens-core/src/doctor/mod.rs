@@ -26,7 +26,9 @@ use crate::nt::object_type::ObjectTypes;
 use crate::nt::process::{Process, Sources};
 use crate::opened::OpenDump;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// All checks, in the order in which a dump is read.
 const CHECKS: &[Check] = &[
@@ -99,7 +101,7 @@ struct Exam<'a> {
     dump: &'a OpenDump,
     kernel: Option<&'a Snapshot>,
     census: Processes,
-    types: Option<ObjectTypes>,
+    types: Option<Arc<ObjectTypes>>,
     check: &'static str,
     of_check: usize,
     faults: Vec<Fault>,
@@ -109,7 +111,7 @@ struct Exam<'a> {
 pub fn examine(dump: &OpenDump) -> Vec<Fault> {
     let kernel = dump.kernel().ok();
     let census = kernel.map(Snapshot::processes).unwrap_or_default();
-    let types = kernel.map(|kernel| ObjectTypes::find(kernel, &census.processes));
+    let types = kernel.map(|kernel| Arc::new(ObjectTypes::find(kernel, &census.processes)));
     let mut exam = Exam { dump, kernel, census, types, check: "", of_check: 0, faults: Vec::new() };
     for check in CHECKS {
         (exam.check, exam.of_check) = (check.name, 0);
@@ -132,12 +134,19 @@ impl<'a> Exam<'a> {
     /// Tells a fault.
     fn tell(&mut self, incomplete: Incomplete, severity: Severity, consequence: impl Into<String>) {
         self.of_check += 1;
-        if self.of_check > MAX_FAULTS
-            && let Some(last) = self.faults.last_mut()
-        {
-            last.incomplete.count = last.incomplete.count.saturating_add(incomplete.count);
-            return;
-        }
+        let incomplete = match self.of_check.cmp(&MAX_FAULTS) {
+            Ordering::Less => incomplete,
+            Ordering::Equal => {
+                let more = Incomplete::new("further faults and gaps of this check", self.check, Absent::Malformed);
+                more.times(incomplete.count)
+            }
+            Ordering::Greater => {
+                if let Some(last) = self.faults.last_mut() {
+                    last.incomplete.count = last.incomplete.count.saturating_add(incomplete.count);
+                }
+                return;
+            }
+        };
         let file_offset = self.file_offset(&incomplete.place);
         let consequence = consequence.into();
         self.faults.push(Fault { check: self.check, incomplete, file_offset, severity, consequence });

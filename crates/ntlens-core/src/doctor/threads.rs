@@ -27,7 +27,8 @@ fn run(exam: &mut Exam<'_>) {
     };
     for found in threads.threads.iter().filter(|found| found.in_cid_table && !found.in_list) {
         let thread = &found.thread;
-        if !in_list(thread.process()) {
+        // A thread that has ended may leave the list first.
+        if !in_list(thread.process()) || thread.state().is_ok_and(|state| state == "Terminated") {
             continue;
         }
         let at = thread.ethread().wrapping_add(links.unwrap_or(0));

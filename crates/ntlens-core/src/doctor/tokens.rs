@@ -16,12 +16,12 @@ pub(super) const CHECK: Check = Check { name: "tokens", run };
 
 fn run(exam: &mut Exam<'_>) {
     let Some(kernel) = exam.whole_kernel() else { return };
-    let types = exam.types.take();
+    let types = exam.types.clone();
     let mut seen = BTreeSet::new();
     for process in exam.processes() {
         match process.token() {
             Ok(Some(token)) if seen.insert(token) => {
-                let found = check(kernel, types.as_ref(), &process, token);
+                let found = check(kernel, types.as_deref(), &process, token);
                 exam.tell_all(
                     found,
                     Severity::Medium,
@@ -32,7 +32,6 @@ fn run(exam: &mut Exam<'_>) {
             Ok(_) => {}
         }
     }
-    exam.types = types;
 }
 
 fn check(kernel: &Snapshot, types: Option<&ObjectTypes>, process: &Process, at: VirtAddr) -> Vec<Incomplete> {
@@ -53,8 +52,8 @@ fn check(kernel: &Snapshot, types: Option<&ObjectTypes>, process: &Process, at: 
         let of = types.of(header, stored);
         if of.as_ref().map_or(true, |of| &*of.name != "Token") {
             let name = of.map_or("no type".into(), |of| of.name.clone());
-            let found_ = format!("{at}, an object of {name}");
-            found.push(Incomplete::wrong("_EPROCESS", "Token", pointer.unwrap_or(at), found_, "an object of Token"));
+            let target = format!("{at}, an object of {name}");
+            found.push(Incomplete::wrong("_EPROCESS", "Token", pointer.unwrap_or(at), target, "an object of Token"));
             return found;
         }
     }
@@ -77,9 +76,9 @@ fn check(kernel: &Snapshot, types: Option<&ObjectTypes>, process: &Process, at: 
         let extra = privileges.enabled & !privileges.present;
         if extra != 0 {
             let place = at.wrapping_add(offset("Privileges.Enabled").unwrap_or(0));
-            let found_ = format!("{:#x}", privileges.enabled);
+            let enabled = format!("{:#x}", privileges.enabled);
             let expected = format!("bits of Privileges.Present, {:#x}", privileges.present);
-            found.push(Incomplete::wrong("_TOKEN", "Privileges.Enabled", place, found_, expected));
+            found.push(Incomplete::wrong("_TOKEN", "Privileges.Enabled", place, enabled, expected));
         }
     }
     found

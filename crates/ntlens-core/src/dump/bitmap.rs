@@ -79,40 +79,43 @@ impl Claim {
 
     /// The bits, and what of their number is wrong. They end where the first page begins, at the latest: if that many have
     /// as many pages as there should be and those of the header's number have not, the number is wrong.
-    fn read_bits(&self, candidate: &Candidate<'_>) -> Result<(Vec<u8>, u64, Vec<Incomplete>), Error> {
+    fn read_bits(&self, candidate: &Candidate<'_>) -> Result<(Bitmap, u64, Vec<Incomplete>), Error> {
         let (_, _, bits) = self.bits;
         let room = self.first_page.2.checked_sub(self.at).filter(|_| self.first_page.2.is_multiple_of(PAGE_SIZE));
         let room = room.unwrap_or(0).saturating_mul(8).min(MAX_BITS);
         let sound = (1..=MAX_BITS).contains(&bits);
-        let read = |bits: u64| candidate.source.read_vec(self.at, bits.div_ceil(8));
-        let population = |bytes: &[u8], bits| Bitmap::new(bytes.to_vec(), bits, 0).population();
-        let held = if sound { read(bits) } else { Ok(Vec::new()) };
-        let held = match held {
-            Ok(bytes) if sound && population(&bytes, bits) == self.pages.2 => return Ok((bytes, bits, Vec::new())),
-            other => other,
+        let read = |bits: u64| {
+            let bytes = candidate.source.read_vec(self.at, bits.div_ceil(8))?;
+            Ok::<_, Error>(Bitmap::new(bytes, bits, self.first_page.2))
         };
+        let held = sound.then(|| read(bits));
+        if let Some(Ok(bitmap)) = &held
+            && bitmap.population() == self.pages.2
+        {
+            return Ok((bitmap.clone(), bits, Vec::new()));
+        }
         if room > 0
             && room != bits
-            && let Ok(bytes) = read(room)
-            && population(&bytes, room) == self.pages.2
+            && let Ok(bitmap) = read(room)
+            && bitmap.population() == self.pages.2
         {
             let expected = format!("the bits up to the first page, of which {:#x} are set", self.pages.2);
-            return Ok((bytes, room, Vec::from([self.wrong(self.bits, &expected)])));
+            return Ok((bitmap, room, Vec::from([self.wrong(self.bits, &expected)])));
         }
-        if !sound {
+        let Some(held) = held else {
             return Err(self.error(self.bits, &format!("1 to {MAX_BITS:#x} bits, which are 8 TiB of memory")));
-        }
-        let bytes = held?;
-        let expected = format!("{:#x}, the number of set bits", population(&bytes, bits));
-        Ok((bytes, bits, Vec::from([self.wrong(self.pages, &expected)])))
+        };
+        let bitmap = held?;
+        let expected = format!("{:#x}, the number of set bits", bitmap.population());
+        Ok((bitmap, bits, Vec::from([self.wrong(self.pages, &expected)])))
     }
 
     /// The ways to read the bitmap: the pages begin where the header says, on the first page behind the bits, or so that
     /// they end with the file.
     pub(super) fn readings(&self, candidate: &Candidate<'_>) -> Result<Vec<Reading>, Error> {
-        let (bytes, bits, wrong) = self.read_bits(candidate)?;
+        let (bitmap, bits, wrong) = self.read_bits(candidate)?;
         let end = self.at + bits.div_ceil(8);
-        let pages = Bitmap::new(bytes.clone(), bits, 0).population();
+        let pages = bitmap.population();
         let declared = self.first_page.2;
         let valid = |first: u64| first >= end && first.is_multiple_of(PAGE_SIZE);
         let to_end = pages.checked_mul(PAGE_SIZE).and_then(|bytes| candidate.source.len().checked_sub(bytes));
@@ -128,7 +131,7 @@ impl Claim {
             return Err(self.error(self.first_page, "a page boundary behind the bitmap"));
         }
         let reading = |first: u64| {
-            let frames = Frames::Bitmap(Bitmap::new(bytes.clone(), bits, first));
+            let frames = Frames::Bitmap(bitmap.with_first_page(first));
             let mut wrong = wrong.clone();
             if first != declared {
                 let expected = format!("{first:#x}, where the page tables are page tables");

@@ -18,10 +18,18 @@ const EXPECTED: &[(&str, Check)] = &[
     ("info", info),
     ("processes", processes),
     ("protected", protected),
+    ("filter", filter),
+    ("tree", tree),
     ("tokens", tokens),
     ("hidden", hidden),
+    ("jobs", jobs),
+    ("dlls", dlls),
+    ("vads", vads),
+    ("mitigations", mitigations),
     ("handles", handles),
     ("objects", objects),
+    ("crossings", crossings),
+    ("collisions", collisions),
     ("loggers", loggers),
     ("callbacks", callbacks),
     ("modules", modules),
@@ -30,6 +38,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("doctor", doctor),
     ("extract", extract),
     ("crash", crash),
+    ("processors", processors),
+    ("services", services),
     ("read_memory", read_memory),
     ("translate", translate),
     ("layouts", field_offsets),
@@ -42,6 +52,9 @@ const EXPECTED: &[(&str, Check)] = &[
     ("read_pdb", read_pdb),
     ("write_isf", write_isf),
 ];
+
+/// A name that the global namespace has as well.
+const SQUATTED: &str = "\\Sessions\\1\\BaseNamedObjects\\SvcctrlStartEvent_A3752DX";
 
 struct Sample {
     path: PathBuf,
@@ -58,6 +71,7 @@ impl Sample {
     fn write() -> Self {
         let layouts = layouts("10.0.19041.1288").expect("an embedded kernel");
         let mut machine = Machine::typical(layouts, 11, 36).current_process(4);
+        machine.named_object("Mutant", SQUATTED);
         machine
             .logger(LoggerSpec::named("EventLog-System"))
             .logger(LoggerSpec::named("a trace of my own").slot(9))
@@ -65,6 +79,8 @@ impl Sample {
             .provider(ProviderSpec::new(2).enabled(9, 4, 1, 0))
             .callback(CallbackSpec::new(CallbackKind::Process, Some("WdFilter.sys")))
             .callback(CallbackSpec::new(CallbackKind::Object("Thread"), None));
+        machine.typical_jobs();
+        machine.hook_service(250);
         let image = machine.build();
         let base = image.truth().kernel.base;
         let system_variable = image.layouts().symbol("PsInitialSystemProcess").unwrap().0;
@@ -172,13 +188,86 @@ fn protected(text: &str, sample: &Sample) {
     assert_eq!(words(text), expected);
 }
 
+fn filter(text: &str, sample: &Sample) {
+    let mut expected: Vec<&Process> = sample.processes();
+    expected.retain(|process| {
+        let protection = process.protection.unwrap();
+        let light = protection.kind == "ProtectedLight" && !process.critical;
+        light || process.image_name == "System"
+    });
+    expected.sort_by_key(|process| std::cmp::Reverse(process.pid));
+    let line = |process: &&Process| {
+        let protection = process.protection.unwrap();
+        let prefix = if protection.kind == "Protected" { "PP" } else { "PPL" };
+        format!("{} {} {prefix}-{}", process.pid, process.image_name, protection.signer)
+    };
+    assert!(expected.len() > 1, "a machine with protected processes that are not critical");
+    assert_eq!(words(text), expected.iter().map(line).collect::<Vec<_>>());
+}
+
+fn tree(text: &str, sample: &Sample) {
+    let processes = sample.processes();
+    let parent = |child: &Process| {
+        let parent = processes.iter().find(|parent| parent.pid == child.ppid)?;
+        (parent.create_time <= child.create_time).then_some(*parent)
+    };
+    assert_eq!(text.lines().count(), processes.len());
+    let mut above: Vec<u64> = Vec::new();
+    for line in text.lines() {
+        let depth = (line.len() - line.trim_start().len()) / 2;
+        let pid = line.trim_start().split(' ').next().unwrap().parse().unwrap();
+        let process = sample.truth.process(pid).unwrap();
+        above.truncate(depth);
+        assert_eq!(above.last().copied(), parent(process).map(|parent| parent.pid), "{line}");
+        assert_eq!(line.ends_with(" (its parent is gone)"), depth == 0 && process.ppid != 0, "{line}");
+        above.push(pid);
+    }
+}
+
 fn hidden(text: &str, sample: &Sample) {
     let hidden: Vec<&Process> = sample.truth.processes.iter().filter(|process| !process.in_active_list).collect();
     let lines = words(text);
-    assert_eq!((hidden.len(), lines.len()), (1, 1), "{text}");
-    let start = format!("{} {} found by ", hidden[0].pid, hidden[0].image_name);
-    let found_by = lines[0].strip_prefix(&start).unwrap_or_else(|| panic!("{text}"));
-    assert!(found_by.contains("cid-table") && !found_by.contains("active-list"), "{text}");
+    assert_eq!((hidden.len(), lines.len()), (2, 2), "{text}");
+    for process in hidden {
+        let start = format!("{} {} found by ", process.pid, process.image_name);
+        let found_by = lines.iter().find_map(|line| line.strip_prefix(&start)).unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(found_by.contains("cid-table"), process.in_cid_table, "{text}");
+        assert_eq!(found_by.contains("job-list"), process.job.is_some(), "{text}");
+        assert!(!found_by.contains("active-list"), "{text}");
+    }
+}
+
+fn jobs(text: &str, sample: &Sample) {
+    let truth = &sample.truth;
+    let job = |at: u64| truth.jobs.iter().find(|job| job.va == at).unwrap();
+    let mut lines: Vec<String> = truth
+        .sessions
+        .iter()
+        .map(|session| format!("session {} has {} processes", session.session_id, session.pids.len()))
+        .collect();
+    // What nothing but a handle leads to is not asked for.
+    for listed in truth.jobs.iter().filter(|job| job.listed) {
+        let limits = match listed.limit_flags {
+            0 => "",
+            0x2000 => "JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE",
+            0x2008 => "JOB_OBJECT_LIMIT_ACTIVE_PROCESS, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE",
+            _ => "JOB_OBJECT_LIMIT_WORKINGSET, JOB_OBJECT_LIMIT_SILO_READY",
+        };
+        let around = std::iter::successors(listed.parent, |parent| job(*parent).parent).count();
+        let members = listed.processes.len();
+        let line =
+            format!("job {:#018x} has {members} processes, {around} jobs around it, limits: {limits}", listed.va);
+        lines.push(line.trim_end().into());
+    }
+    for process in sample.processes() {
+        let mut jobs = std::iter::successors(process.job.map(job), |inner| inner.parent.map(job));
+        let Some(silo) = jobs.find(|job| job.silo) else { continue };
+        let kind = if silo.server_silo { "server-silo" } else { "silo" };
+        let (pid, name, id) = (process.pid, &process.image_name, silo.job_id.unwrap());
+        lines.push(format!("process {pid} {name} runs in {kind} {id}"));
+    }
+    assert!(lines.len() > 10);
+    assert_eq!(words(text), lines);
 }
 
 fn tokens(text: &str, sample: &Sample) {
@@ -268,6 +357,32 @@ fn crash(text: &str, sample: &Sample) {
         format!("thread {} at {:#018x}", thread.tid, thread.va),
     ];
     assert_eq!(words(text), expected);
+}
+
+fn processors(text: &str, sample: &Sample) {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let expected: Vec<String> = sample
+        .truth
+        .cpus
+        .iter()
+        .flat_map(|cpu| {
+            let (entry, fault) = (cpu.lstar, cpu.handlers[14].address);
+            [
+                format!("{} SMEP SMAP UMIP FSGSBASE; system calls: {entry:#018x} in ntoskrnl.exe", cpu.number),
+                format!("  page faults: {fault:#018x} in ntoskrnl.exe"),
+            ]
+        })
+        .collect();
+    assert_eq!(lines, expected);
+}
+
+fn services(text: &str, sample: &Sample) {
+    let (of_nt, hooked) = (sample.truth.services.len(), &sample.truth.services[250]);
+    let expected = format!(
+        "{of_nt} services, 1 of them outside of the kernel\n{:>4} {:#018x} in no module\n",
+        hooked.index, hooked.address
+    );
+    assert_eq!(text, expected);
 }
 
 fn read_memory(text: &str, sample: &Sample) {
@@ -421,4 +536,99 @@ fn objects(text: &str, sample: &Sample) {
     let mut found: Vec<&str> = text.lines().collect();
     found.sort_unstable();
     assert_eq!(found, expected);
+}
+
+fn crossings(text: &str, sample: &Sample) {
+    let mut expected = Vec::new();
+    for process in sample.processes().into_iter().filter(|process| process.in_active_list) {
+        for handle in &process.handles {
+            let named = sample.truth.named_objects.iter().find(|object| object.object == handle.object);
+            let Some((object, path)) = named.and_then(|named| Some((named.namespace_session?, &named.path))) else {
+                continue;
+            };
+            let relation = match (object, process.session_id) {
+                (object, Some(holder)) if object == holder => continue,
+                (_, None) => "no-session",
+                (0, Some(_)) => "session-holds-global",
+                (_, Some(0)) => "service-holds-session-object",
+                _ => "foreign-session",
+            };
+            expected.push(format!("{} {path}: {relation}", process.pid));
+        }
+    }
+    let mut found: Vec<String> = text.lines().map(|line| line.replace(" (created for another session)", "")).collect();
+    expected.sort();
+    found.sort();
+    assert!(expected.iter().any(|line| line.contains("foreign-session")));
+    assert_eq!(found, expected);
+}
+
+fn collisions(text: &str, sample: &Sample) {
+    let holders = |path: &str| {
+        let object = sample.truth.named_objects.iter().find(|object| object.path == path).unwrap();
+        let holds = |process: &&Process| process.handles.iter().any(|handle| handle.object == object.object);
+        sample.truth.processes.iter().filter(holds).count()
+    };
+    let global = SQUATTED.trim_start_matches("\\Sessions\\1");
+    let expected = format!("{global} ({} holders) and {SQUATTED} ({} holders)", holders(global), holders(SQUATTED));
+    assert_eq!(text.trim_end(), expected);
+}
+
+/// Whether the lists behind the environment block of a process are there to be read.
+fn readable(process: &Process) -> bool {
+    matches!(process.peb_state, "resident" | "transition" | "prototype")
+}
+
+fn dlls(text: &str, sample: &Sample) {
+    let mut expected = Vec::new();
+    for process in sample.processes() {
+        let native = if readable(process) { process.dlls.as_slice() } else { &[] };
+        let old = process.dlls32.iter().map(|dll| (32, dll));
+        for (bits, dll) in native.iter().map(|dll| (64, dll)).chain(old) {
+            expected.push(format!("{} {:#018x} {bits} {}", process.pid, dll.base, dll.name));
+        }
+    }
+    assert_eq!(words(text), expected);
+}
+
+fn vads(text: &str, sample: &Sample) {
+    const ANYTHING: u8 = 6;
+    let mut expected = Vec::new();
+    for process in sample.processes() {
+        for vad in process.vads.iter().filter(|vad| vad.protection == ANYTHING) {
+            let size = vad.end - vad.start + 1;
+            expected.push(format!("{} {:#018x} {size} bytes PAGE_EXECUTE_READWRITE", process.pid, vad.start));
+        }
+    }
+    assert!(expected.len() > 5, "a machine with such memory");
+    assert_eq!(words(text), expected);
+}
+
+/// The bits of Windows' own headers that processes of the machine have: word, number and name.
+fn mitigations(text: &str, sample: &Sample) {
+    const BITS: [(usize, u32, &str); 8] = [
+        (0, 4, "aslr:ForceRelocateImages"),
+        (0, 5, "aslr:HighEntropyASLREnabled"),
+        (0, 0, "cfg:ControlFlowGuardEnabled"),
+        (0, 2, "cfg:ControlFlowGuardStrict"),
+        (1, 14, "cet:CetUserShadowStacks"),
+        (0, 8, "dynamic_code:DisableDynamicCode"),
+        (0, 17, "fonts:AuditNonSystemFontLoading"),
+        (0, 12, "win32k:DisallowWin32kSystemCalls"),
+    ];
+    let line = |process: &&Process| {
+        let flags = &process.flags;
+        let words = [&flags.mitigation_flags, &flags.mitigation_flags2].map(|word| word.as_ref().unwrap().value);
+        let set = BITS.iter().filter(|(word, bit, _)| words[*word] >> bit & 1 == 1);
+        let known = BITS.iter().fold([0, 0], |mut known, (word, bit, _)| {
+            known[*word] |= 1 << bit;
+            known
+        });
+        assert!(words[0] & !known[0] == 0 && words[1] & !known[1] == 0, "another mitigation of {}", process.pid);
+        let start = [process.pid.to_string(), process.image_name.clone()];
+        start.into_iter().chain(set.map(|(.., name)| (*name).to_owned())).collect::<Vec<_>>().join(" ")
+    };
+    let expected: Vec<String> = sample.processes().iter().map(line).collect();
+    assert!(expected.iter().any(|line| line.contains("win32k:")), "a machine with mitigations");
+    assert_eq!(words(text), expected);
 }

@@ -5,45 +5,16 @@ mod common;
 #[path = "common/kit.rs"]
 mod kit;
 
-use common::{Tally, address, document, dump_file, files, hex, json, rows, shared};
+use common::{Tally, address, document, each, hex, narrowed, rows, shared, tallied};
 use kit::{bare, dump, open, typical};
 use ntlens::OpenDump;
 use ntlens::nt::access;
 use ntlens::nt::handle::Of;
 use ntlens::nt::handle_table::Attributes;
-use ntlens::nt::object_type::ObjectTypes;
 use ntlens::report::{Argument, Arguments, OneByOne, Wanted, question};
 use ntlens_testkit::{HandleSpec, HandleTarget, Image, Kind, ProcessSpec};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Every machine of the shared folder: its name, its dump and what is true of it.
-fn each(check: impl Fn(&str, &OpenDump, &Json)) {
-    let Some(shared) = shared() else { return };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
-    for path in packed {
-        let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
-        let dump = ntlens::open(dump_file(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        check(&name, &dump, &truth);
-    }
-}
-
-/// A tally that many machines share.
-fn tallied(what: &str, check: impl Fn(&mut Tally, &str, &OpenDump, &Json)) {
-    let tally = std::cell::RefCell::new(Tally::default());
-    each(|name, dump, truth| check(&mut tally.borrow_mut(), name, dump, truth));
-    if shared().is_some() {
-        tally.into_inner().finish(what);
-    }
-}
-
-/// An answer, narrowed.
-fn narrowed(dump: &OpenDump, table: &str, arguments: &Arguments) -> Vec<Vec<ntlens::report::Cell>> {
-    let question = question(table).unwrap();
-    question.ask_with(dump, arguments, Wanted::All, &OneByOne).unwrap_or_else(|error| panic!("{table}: {error}")).rows
-}
 
 /// The name as the output contract has it: the truth writes processes and threads in its own way, and a link that leads
 /// nowhere as an empty text.
@@ -85,6 +56,8 @@ fn handles() {
             .filter(|anomaly| anomaly["kind"] == "bad_handle_entry")
             .map(|bad| ((bad["pid"].as_u64().unwrap(), bad["handle"].as_u64().unwrap()), bad["why"].as_str().unwrap()))
             .collect();
+        let named: BTreeSet<String> =
+            truth["named_objects"].as_array().unwrap().iter().map(|named| named["object"].to_string()).collect();
         for process in truth["processes"].as_array().unwrap() {
             let pid = process["pid"].as_u64().unwrap();
             let place = format!("{name} pid {pid}");
@@ -128,11 +101,10 @@ fn handles() {
                 let names = access::names(object_type, u32::try_from(granted).unwrap());
                 tally.check("access", &place, &row["access"], &json!(names));
                 let expected = contract_name(truth, handle);
-                if expected.is_null() && !row["absent"]["name"].is_null() {
-                    // Builds whose symbols do not define the section object.
-                    tally.check_absent("name", &place, row, &["no-such-field"]);
-                } else {
-                    tally.check("name", &place, &row["name"], &expected);
+                tally.check("name", &place, &row["name"], &expected);
+                // A section without a name is called by its file.
+                if object_type == "Section" && !named.contains(&handle["object"].to_string()) {
+                    tally.check("section_file", &place, &row["section_file"], &expected);
                 }
             }
             for (value, row) in rows {
@@ -147,7 +119,7 @@ fn handles() {
 fn object_types() {
     tallied("object types", |tally, name, dump, truth| {
         let kernel = dump.kernel().unwrap();
-        let types = ObjectTypes::find(kernel, &kernel.processes().processes);
+        let types = kernel.object_manager().types();
         let found: BTreeMap<u8, _> = types.types().map(|known| (known.index, known)).collect();
         let expected = truth["object_types"].as_array().unwrap();
         tally.check("count", name, &found.len().into(), &expected.len().into());
@@ -162,6 +134,29 @@ fn object_types() {
         }
         tally.check("cookie", name, &json!(types.cookie().unwrap()), &truth["kernel"]["ob_header_cookie"]);
     });
+}
+
+/// Where a path leads by the links of the truth, one link after the other; `None` if nothing is there.
+fn follow(truth: &Json, path: &str) -> Option<String> {
+    let objects = truth["named_objects"].as_array().unwrap();
+    let at = |path: &str| objects.iter().find(|object| object["path"] == path);
+    let mut path = path.to_owned();
+    for _ in 0..64 {
+        path = path.strip_prefix("\\??").map_or(path.clone(), |rest| format!("\\GLOBAL??{rest}"));
+        let ends: Vec<usize> = path.match_indices('\\').map(|(end, _)| end).skip(1).chain([path.len()]).collect();
+        let objects: Vec<_> = ends.into_iter().map(|end| (end, at(&path[..end]))).collect();
+        let first = objects.iter().find(|(_, object)| object.is_none_or(|object| object["type"] != "Directory"));
+        match first {
+            None => return Some(path),
+            Some((_, None)) => return None,
+            Some((_, Some(object))) if object["type"] != "SymbolicLink" => return Some(path),
+            Some((end, Some(link))) => {
+                let target = link["link_target"].as_str().filter(|target| !target.is_empty())?;
+                path = format!("{target}{}", &path[*end..]);
+            }
+        }
+    }
+    None
 }
 
 #[test]
@@ -193,6 +188,7 @@ fn namespace() {
             let leaf = if path == "\\" { path } else { path.rsplit('\\').next().unwrap() };
             let silo = silos.iter().find(|(root, _)| path == *root || path.starts_with(&format!("{root}\\")));
             let target = expected["link_target"].as_str().filter(|target| !target.is_empty());
+            let resolved = target.and_then(|_| follow(truth, path));
             for (column, expected) in [
                 ("name", leaf.into()),
                 ("type", expected["type"].clone()),
@@ -200,6 +196,7 @@ fn namespace() {
                 ("session_id", expected["namespace_session"].clone()),
                 ("silo", silo.map_or(Json::Null, |(_, job)| address(*job))),
                 ("link_target", target.map_or(Json::Null, Json::from)),
+                ("resolved", resolved.map_or(Json::Null, Json::from)),
             ] {
                 tally.check(column, &place, &row[column], &expected);
             }
@@ -273,7 +270,9 @@ fn made_up(place: &str, image: &Image) -> OpenDump {
 fn made_up_machines_of_every_build() {
     let mut tally = Tally::default();
     for build in BUILDS {
-        let image = typical(build, 3, 34).build();
+        let mut machine = typical(build, 3, 34);
+        machine.busy(40);
+        let image = machine.build();
         let truth = image.truth();
         let place = format!("{build}");
         let opened = made_up(&place, &image);

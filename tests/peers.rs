@@ -16,7 +16,7 @@ use ntlens::address::{PAGE_SIZE, PhysAddr, VirtAddr};
 use ntlens::memory::spans::spans;
 use ntlens::memory::{Residence, VirtualMemory};
 use ntlens_testkit::{CallbackKind, CallbackSpec, Kind, Machine, Placement, layouts};
-use peer::{python, volatility};
+use peer::{given_symbols, python, volatility};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 
@@ -150,20 +150,6 @@ fn virtual_read(dump: &OpenDump, peer: &KernelDumpParser, random: &mut Random) -
     (u64::from(direct != expected), 0)
 }
 
-/// A folder of symbols for volatility3. They are copies: it writes into the folder that it is given.
-fn given_symbols(shared: &Path) -> PathBuf {
-    let symbols = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility/symbols");
-    let folder = symbols.join("windows/ntkrnlmp.pdb");
-    std::fs::create_dir_all(&folder).unwrap();
-    for isf in files(&shared.join("isf"), ".json.xz") {
-        let copy = folder.join(isf.file_name().unwrap());
-        if !copy.exists() {
-            std::fs::copy(&isf, copy).unwrap();
-        }
-    }
-    symbols
-}
-
 /// The dumps of types 1 and 5 whose symbols are at hand: what volatility3 opens by itself.
 const FOR_VOLATILITY: [&str; 5] =
     ["s1-18362-active", "s2-19041-full", "e3-9600-bitmap", "e5-19041-corrupt", "e7-18362-hooks"];
@@ -242,13 +228,14 @@ fn of_process<'a>(rows: &'a [Json], pid: &'a Json, take: impl Fn(&Json) -> Optio
 #[test]
 fn volatility_finds_the_same_groups_and_privileges() {
     let (Some(shared), Some(python)) = (shared(), python()) else { return };
+    let symbols = given_symbols(&shared);
     let mut tally = Tally::default();
     for name in ["s2-19041-full", "e3-9600-bitmap"] {
         let path = dump_file(&shared.join(format!("dumps/{name}.dmp.xz")));
         let dump = ntlens::open(&path).unwrap();
         let (processes, tokens) = (rows(&dump, "processes"), rows(&dump, "tokens"));
-        let sids = volatility(&python, &shared, &path, "windows.getsids");
-        let privileges = volatility(&python, &shared, &path, "windows.privileges");
+        let sids = volatility(&python, &symbols, &path, "windows.getsids");
+        let privileges = volatility(&python, &symbols, &path, "windows.privileges");
         for process in processes.iter().filter(|row| row["sources"].as_array().unwrap().contains(&"active-list".into()))
         {
             let pid = &process["pid"];

@@ -282,7 +282,7 @@ fn check_process(tally: &mut Tally, place: &str, row: &Json, process: &Process, 
         ("deleted", (!alive).into()),
         ("being_debugged", false.into()),
         ("token", address(process.token.va)),
-        ("job", Json::Null),
+        ("job", process.job.map_or(Json::Null, address)),
     ] {
         tally.check(column, place, &row[column], &expected);
     }
@@ -318,6 +318,7 @@ fn check_process(tally: &mut Tally, place: &str, row: &Json, process: &Process, 
         ("active-list", process.in_active_list),
         ("cid-table", process.in_cid_table),
         ("session-list", process.session_id.is_some()),
+        ("job-list", process.job.is_some()),
         ("crash-context", process.pid == truth.kernel.current_process && kind != Kind::Raw),
     ];
     let shown = |name: &str| kind != Kind::Triage || name == "crash-context";
@@ -473,6 +474,13 @@ pub(crate) fn check_crash(tally: &mut Tally, place: &str, dump: &OpenDump, truth
     }
     let header = &truth.dump.as_ref().unwrap().header;
     tally.check("rip", place, &row["rip"], &address(header.context_rip));
+    let module = truth.modules.iter().find(|module| {
+        (module.base..module.base + module.size).contains(&header.context_rip)
+            && (kind == Kind::Triage || !module.hidden)
+    });
+    tally.check("rip_module", place, &row["rip_module"], &module.map(|module| module.name.as_str()).into());
+    let offset = module.map(|module| header.context_rip - module.base);
+    tally.check("rip_offset", place, &row["rip_offset"], &offset.into());
     tally.check("exception_address", place, &row["exception_address"], &address(header.context_rip));
     tally.check("exception_code", place, &row["exception_code"], &0x8000_0003_u32.into());
 }

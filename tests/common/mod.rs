@@ -5,7 +5,7 @@
 
 use ntlens::OpenDump;
 use ntlens::render::{self, Format, Terminal};
-use ntlens::report::{Wanted, question};
+use ntlens::report::{Arguments, Cell, OneByOne, Wanted, question};
 use serde_json::Value as Json;
 use std::fs;
 use std::io::{Read, Write};
@@ -74,10 +74,29 @@ pub(crate) fn json(path: &Path) -> Json {
     serde_json::from_slice(&bytes).expect("a JSON file")
 }
 
+/// Every machine of the shared folder: its name, its dump and what is true of it.
+pub(crate) fn machines(mut each: impl FnMut(&str, &OpenDump, &Json)) {
+    let Some(shared) = shared() else { return };
+    let packed = files(&shared.join("dumps"), ".dmp.xz");
+    assert!(packed.len() >= 12, "{} dumps", packed.len());
+    for path in packed {
+        let name = path.file_name().expect("a name").to_string_lossy().replace(".dmp.xz", "");
+        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
+        let dump = ntlens::open(dump_file(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        each(&name, &dump, &truth);
+    }
+}
+
 /// The document that the command would print.
 pub(crate) fn document(dump: &OpenDump, table: &str) -> Json {
-    let answer =
-        question(table).expect("a question").ask(dump, Wanted::All).unwrap_or_else(|error| panic!("{table}: {error}"));
+    document_with(dump, table, &Arguments::default())
+}
+
+/// The document that the command would print with these arguments.
+pub(crate) fn document_with(dump: &OpenDump, table: &str, arguments: &Arguments) -> Json {
+    let question = question(table).expect("a question");
+    let answer = question.ask_with(dump, arguments, Wanted::All, &OneByOne);
+    let answer = answer.unwrap_or_else(|error| panic!("{table}: {error}"));
     let mut bytes = Vec::new();
     render::write(&mut bytes, Format::Json, Some(dump), &answer, Terminal::default()).expect("JSON");
     serde_json::from_slice(&bytes).expect("valid JSON")
@@ -86,6 +105,34 @@ pub(crate) fn document(dump: &OpenDump, table: &str) -> Json {
 /// The rows of an answer.
 pub(crate) fn rows(dump: &OpenDump, table: &str) -> Vec<Json> {
     document(dump, table)["rows"].as_array().expect("rows").clone()
+}
+
+/// Every machine of the shared folder: its name, its dump and what is true of it.
+pub(crate) fn each(check: impl Fn(&str, &OpenDump, &Json)) {
+    let Some(shared) = shared() else { return };
+    let packed = files(&shared.join("dumps"), ".dmp.xz");
+    assert!(packed.len() >= 12, "{} dumps", packed.len());
+    for path in packed {
+        let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
+        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
+        let dump = ntlens::open(dump_file(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        check(&name, &dump, &truth);
+    }
+}
+
+/// A tally that many machines share.
+pub(crate) fn tallied(what: &str, check: impl Fn(&mut Tally, &str, &OpenDump, &Json)) {
+    let tally = std::cell::RefCell::new(Tally::default());
+    each(|name, dump, truth| check(&mut tally.borrow_mut(), name, dump, truth));
+    if shared().is_some() {
+        tally.into_inner().finish(what);
+    }
+}
+
+/// An answer, narrowed.
+pub(crate) fn narrowed(dump: &OpenDump, table: &str, arguments: &Arguments) -> Vec<Vec<Cell>> {
+    let question = question(table).unwrap();
+    question.ask_with(dump, arguments, Wanted::All, &OneByOne).unwrap_or_else(|error| panic!("{table}: {error}")).rows
 }
 
 /// A number written as hex text.

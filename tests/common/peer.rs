@@ -1,6 +1,7 @@
 //! volatility3, run as a process.
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr, clippy::panic)]
 
+use crate::common::files;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +19,21 @@ pub(crate) fn python() -> Option<PathBuf> {
     has.then_some(python)
 }
 
-/// Runs a plugin and gives its rows. What it keeps for later runs is kept beside the folder of symbols.
+/// A folder of symbols for volatility3. They are copies: it writes into the folder that it is given.
+pub(crate) fn given_symbols(shared: &Path) -> PathBuf {
+    let symbols = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility/symbols");
+    let folder = symbols.join("windows/ntkrnlmp.pdb");
+    std::fs::create_dir_all(&folder).unwrap();
+    for isf in files(&shared.join("isf"), ".json.xz") {
+        let copy = folder.join(isf.file_name().unwrap());
+        if !copy.exists() {
+            std::fs::copy(&isf, copy).unwrap();
+        }
+    }
+    symbols
+}
+
+/// Runs a plugin, with its options behind its name, and gives its rows. What it keeps for later runs is kept beside the folder of symbols.
 pub(crate) fn volatility(python: &Path, symbols: &Path, dump: &Path, plugin: &str) -> Vec<Json> {
     let cache = symbols.with_file_name("cache");
     std::fs::create_dir_all(&cache).unwrap();
@@ -37,7 +52,7 @@ pub(crate) fn volatility(python: &Path, symbols: &Path, dump: &Path, plugin: &st
         .arg(symbols)
         .arg("-f")
         .arg(dump)
-        .arg(plugin)
+        .args(plugin.split(' '))
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);

@@ -11,6 +11,8 @@ mod cuts;
 mod fields;
 mod files;
 mod kernel;
+mod objects;
+mod processors;
 mod reads;
 mod salvage;
 mod sensors;
@@ -163,6 +165,7 @@ fn of_physical(physical: u64) -> u64 {
     of_physical_in(&SMALL, physical)
 }
 
+/// File offset of a physical address in a complete dump of a machine.
 fn of_physical_in(image: &Image, physical: u64) -> u64 {
     let mut offset = 0x2000;
     for run in image.memory().runs() {

@@ -8,7 +8,7 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint};
 use ntlens::address::PhysAddr;
 use ntlens::nt::snapshot::Options;
 use ntlens::render::Format;
-use ntlens::report::{Argument, Arguments, Form, Parameter};
+use ntlens::report::{Argument, Arguments, Form, Parameter, Selection, SelectionError};
 #[cfg(feature = "download")]
 use ntlens::symbols::path::DEFAULT_SERVER;
 use ntlens::symbols::path::SymbolPath;
@@ -124,10 +124,68 @@ pub(crate) fn output() -> Vec<Arg> {
             .default_value("table")
             .value_parser(PossibleValuesParser::new(Format::ALL.map(|(name, _)| name)))
             .help("How to write the answer"),
+        Arg::new("width")
+            .long("width")
+            .value_name("COLUMNS")
+            .value_parser(clap::value_parser!(u16))
+            .help("Columns of the terminal, instead of those it has; 0: lines are as long as they need to be"),
         Arg::new("strict").long("strict").action(ArgAction::SetTrue).help("Exit with 3 if anything is missing"),
         Arg::new("verbose").short('v').long("verbose").action(ArgAction::SetTrue).help("List all that is missing"),
     ]);
     arguments
+}
+
+/// Which rows and columns of a table.
+pub(crate) fn selection() -> Vec<Arg> {
+    vec![
+        Arg::new("where")
+            .long("where")
+            .value_name("FILTER")
+            .help("Only rows that fit, such as 'protection != None and not critical'")
+            .long_help(FILTERS),
+        Arg::new("columns").long("columns").value_name("NAMES").allow_hyphen_values(true).help(
+            "Only these columns, in this order, with commas between them; all; +NAME adds to those of the screen",
+        ),
+        Arg::new("sort")
+            .long("sort")
+            .value_name("NAMES")
+            .allow_hyphen_values(true)
+            .help("The order of rows: columns with commas between them, -NAME from the last to the first"),
+        Arg::new("limit").long("limit").value_name("ROWS").value_parser(number).help("At most so many rows"),
+    ]
+}
+
+const FILTERS: &str = "\
+Only rows that fit. Tests of columns are joined by `and`, `or`, `not` and parentheses:
+  critical                        yes, of a yes-or-no column
+  name = lsass.exe                also !=; case does not matter
+  name ~ 'svc*'                   with wildcards, also !~; of a list: any of its texts
+  integrity_rid >= 0x3000         also < <= > with numbers, addresses and times
+  exit_time > 2024-03-02T10:11
+  privileges_enabled has SeDebugPrivilege
+  pid in (4, 684)
+  exit_time is not null           null differs from everything and is never 0
+  absent(command_line)            should be there, and is missing for a reason
+Columns: `ntlens schema`, or --format csv --limit 0.";
+
+/// The rows and columns of a question that are wanted.
+pub(crate) fn selected(matches: &ArgMatches, selection: Selection) -> Result<Selection, Failure> {
+    let usage = |option: &'static str| move |why: SelectionError| Failure::Usage(format!("--{option}: {why}"));
+    let text = |option: &str| matches.get_one::<String>(option);
+    let mut selection = selection;
+    if let Some(names) = text("columns") {
+        selection = selection.columns(names).map_err(usage("columns"))?;
+    }
+    if let Some(filter) = text("where") {
+        selection = selection.filter(filter).map_err(usage("where"))?;
+    }
+    if let Some(names) = text("sort") {
+        selection = selection.sort(names).map_err(usage("sort"))?;
+    }
+    if let Some(rows) = matches.get_one::<u64>("limit") {
+        selection = selection.limit(usize::try_from(*rows).unwrap_or(usize::MAX));
+    }
+    Ok(selection)
 }
 
 /// A command with the parameters of its question.
@@ -138,6 +196,10 @@ pub(crate) fn with_parameters(command: Command, parameters: &[Parameter]) -> Com
             Form::Flag => argument.long(parameter.name).action(ArgAction::SetTrue),
             Form::Number(value) => argument.long(parameter.name).value_name(value).value_parser(number),
             Form::Text(value) => argument.long(parameter.name).value_name(value),
+            Form::Choice(values) => argument
+                .long(parameter.name)
+                .value_name(parameter.name.to_uppercase())
+                .value_parser(PossibleValuesParser::new(values)),
             Form::Position(value) => argument.value_name(value),
         }
     };
@@ -155,7 +217,9 @@ pub(crate) fn arguments(matches: &ArgMatches, parameters: &[Parameter]) -> Argum
     let value = |parameter: &Parameter| match parameter.form {
         Form::Flag => matches.get_flag(parameter.name).then_some(Argument::Flag),
         Form::Number(_) => matches.get_one(parameter.name).copied().map(Argument::Number),
-        Form::Text(_) | Form::Position(_) => matches.get_one::<String>(parameter.name).cloned().map(Argument::Text),
+        Form::Text(_) | Form::Choice(_) | Form::Position(_) => {
+            matches.get_one::<String>(parameter.name).cloned().map(Argument::Text)
+        }
     };
     let given = parameters.iter().filter_map(|parameter| Some((parameter.name, value(parameter)?)));
     given.fold(Arguments::default(), |arguments, (name, value)| arguments.with(name, value))
@@ -190,14 +254,16 @@ pub(crate) fn target(matches: &ArgMatches) -> Result<Output, Failure> {
     let format = matches.get_one::<String>("format").map_or("table", String::as_str);
     let format = format.parse().map_err(Failure::Usage)?;
     let flag = |name: &str| matches.get_flag(name);
-    Ok(Output { format, strict: flag("strict"), verbose: flag("verbose"), ..text_target(matches) })
+    let width = matches.get_one::<u16>("width").copied();
+    Ok(Output { format, width, strict: flag("strict"), verbose: flag("verbose"), ..text_target(matches) })
 }
 
 /// Where text goes.
 pub(crate) fn text_target(matches: &ArgMatches) -> Output {
     let file = matches.get_one::<PathBuf>("output").cloned();
     let input = matches.try_get_one::<PathBuf>("dump").ok().flatten().cloned();
-    Output { format: Format::Table, file, input, strict: false, quiet: matches.get_flag("quiet"), verbose: false }
+    let quiet = matches.get_flag("quiet");
+    Output { format: Format::Table, width: None, file, input, strict: false, quiet, verbose: false }
 }
 
 /// A number, hexadecimal with `0x` in front.

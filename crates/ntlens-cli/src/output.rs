@@ -1,13 +1,14 @@
 //! Answers to standard output or a file; remarks to standard error.
 
-use anstream::ColorChoice;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use ntlens::nt::Snapshot;
 use ntlens::nt::select::Origin;
 use ntlens::render::{self, Format, Terminal, escape};
-use ntlens::report::Table;
+use ntlens::report::page::Page;
+use ntlens::report::{Table, Wanted};
 use ntlens::{Incomplete, OpenDump};
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// How a command ended.
@@ -54,6 +55,8 @@ impl Failure {
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) format: Format,
+    /// Columns that the user wants lines to have, 0 for any number.
+    pub(crate) width: Option<u16>,
     pub(crate) file: Option<PathBuf>,
     pub(crate) input: Option<PathBuf>,
     pub(crate) strict: bool,
@@ -65,19 +68,51 @@ pub(crate) struct Output {
 const SHOWN: usize = 3;
 
 impl Output {
+    /// Which columns the answer needs.
+    pub(crate) fn wanted(&self) -> Wanted {
+        match self.format {
+            Format::Table if self.terminal().width.is_some() => Wanted::Wide,
+            Format::Table => Wanted::Screen,
+            _ => Wanted::All,
+        }
+    }
+
     /// Writes an answer and says what it misses.
     pub(crate) fn answer(&self, dump: &OpenDump, answer: &Table) -> Result<Status, Failure> {
+        let orphans = answer.outline.iter().flat_map(|outline| &outline.branches).any(|branch| branch.orphan);
+        let mut remarks = answer.remarks.clone();
+        remarks.extend(orphans.then(|| "? stands before processes whose parent is gone".into()));
+        self.said(dump, &remarks, &answer.incomplete, |out, terminal| {
+            render::write(out, self.format, Some(dump), answer, terminal)
+        })
+    }
+
+    /// Writes the page of a process and says what it misses.
+    pub(crate) fn page(&self, dump: &OpenDump, page: &Page) -> Result<Status, Failure> {
+        self.said(dump, &page.remarks, &page.incomplete, |out, terminal| {
+            render::write_page(out, self.format, dump, page, terminal)
+        })
+    }
+
+    /// Writes something, and says what belongs to it.
+    fn said(
+        &self,
+        dump: &OpenDump,
+        remarks: &[String],
+        incomplete: &[Incomplete],
+        write: impl FnOnce(&mut dyn Write, Terminal) -> Result<Vec<&'static str>, ntlens::Error>,
+    ) -> Result<Status, Failure> {
         let mut hidden = Vec::new();
         self.write(|out, terminal| {
-            hidden = render::write(out, self.format, Some(dump), answer, terminal)?;
+            hidden = write(out, terminal)?;
             Ok(())
         })?;
         if !hidden.is_empty() && !self.quiet {
-            say("note", &format!("no room for {}; --format json has every column", hidden.join(", ")));
+            say("note", &format!("no room for {}; --width 0 and --columns show them", hidden.join(", ")));
         }
-        self.remarks(dump, answer);
-        self.missing(&answer.incomplete);
-        let complete = answer.incomplete.is_empty() && dump.kernel().is_ok();
+        self.remarks(dump, remarks);
+        self.missing(incomplete);
+        let complete = incomplete.is_empty() && dump.kernel().is_ok();
         Ok(if self.strict && !complete { Status::Incomplete } else { Status::Complete })
     }
 
@@ -90,6 +125,15 @@ impl Output {
         Ok(Status::Complete)
     }
 
+    /// What the answer is shown on: a file has no width and no colours of its own.
+    fn terminal(&self) -> Terminal {
+        let stdout = io::stdout();
+        let terminal = self.file.is_none().then(|| terminal_size::terminal_size_of(&stdout)).flatten();
+        let width = self.width.or(terminal.map(|(width, _)| width.0)).filter(|width| *width > 0);
+        let color = self.file.is_none() && AutoStream::choice(&stdout) != ColorChoice::Never;
+        Terminal { width, color }
+    }
+
     /// Writes to the file or to standard output.
     pub(crate) fn write(
         &self,
@@ -97,9 +141,8 @@ impl Output {
     ) -> Result<(), Failure> {
         let Some(path) = &self.file else {
             let stdout = io::stdout();
-            let width = terminal_size::terminal_size_of(&stdout).map(|(width, _)| width.0);
             let mut out = BufWriter::new(stdout.lock());
-            write(&mut out, Terminal { width })?;
+            write(&mut out, self.terminal())?;
             return Ok(out.flush()?);
         };
         let failed = |error| Failure::File { path: path.clone(), error };
@@ -114,7 +157,7 @@ impl Output {
         let mut file = tempfile::Builder::new().prefix(".ntlens-").tempfile_in(folder).map_err(failed)?;
         {
             let mut out = BufWriter::new(&mut file);
-            write(&mut out, Terminal { width: None })?;
+            write(&mut out, self.terminal())?;
             out.flush().map_err(failed)?;
         }
         file.persist(path).map_err(|error| failed(error.error))?;
@@ -122,11 +165,11 @@ impl Output {
     }
 
     /// What the reader should know: what stands out in the answer, which layout was used, what of the kernel is missing.
-    fn remarks(&self, dump: &OpenDump, answer: &Table) {
+    fn remarks(&self, dump: &OpenDump, remarks: &[String]) {
         if self.quiet {
             return;
         }
-        for remark in &answer.remarks {
+        for remark in remarks {
             say("note", remark);
         }
         match dump.kernel() {
@@ -205,12 +248,11 @@ pub(crate) fn say(kind: &str, text: &str) {
     let _ = writeln!(stderr, "{style}{kind}:{style:#} {}", escape::visible(text));
 }
 
-/// Sets colours for the whole program: `--color`, else `NO_COLOR` and the terminal decide.
+/// Sets colours for the whole program: `--color`, else `NO_COLOR` and each terminal decide.
 pub(crate) fn set_color(choice: &str) {
     let choice = match choice {
         "always" => ColorChoice::Always,
         "never" => ColorChoice::Never,
-        _ if !io::stderr().is_terminal() => ColorChoice::Never,
         _ => ColorChoice::Auto,
     };
     choice.write_global();

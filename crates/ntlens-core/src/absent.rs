@@ -33,6 +33,8 @@ pub enum Absent {
         /// Offset in the file at which the bytes should be.
         offset: u64,
     },
+    /// The kernel had not saved the register whose place is in the dump: it is zero there.
+    NotSaved,
     /// The file could not be read at this offset.
     ReadFailed {
         /// Offset in the file of the failed read.
@@ -66,11 +68,19 @@ pub enum Absent {
 }
 
 impl Absent {
+    /// Whether the machine may have had it, and only the dump does not hold it.
+    pub const fn is_missing_from_dump(self) -> bool {
+        matches!(
+            self,
+            Self::FrameNotInDump(_) | Self::AddressNotInDump | Self::Truncated { .. } | Self::ReadFailed { .. }
+        )
+    }
+
     /// The reason's name in the output contract.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::NoSuchField => "no-such-field",
-            Self::FrameNotInDump(_) | Self::AddressNotInDump => "not-in-dump",
+            Self::FrameNotInDump(_) | Self::AddressNotInDump | Self::NotSaved => "not-in-dump",
             Self::Truncated { .. } => "truncated",
             Self::ReadFailed { .. } => "read-failed",
             Self::NotPresent(_) => "not-present",
@@ -95,6 +105,7 @@ impl fmt::Display for Absent {
             Self::ReadFailed { offset } => write!(f, "the file could not be read at offset {offset:#x}"),
             Self::NotPresent(level) => write!(f, "not mapped: the {level:?} entry is not present"),
             Self::PagedOut { file, page } => write!(f, "paged out to page file {file}, page {page:#x}"),
+            Self::NotSaved => f.write_str("the kernel had not saved the register"),
             other => f.write_str(other.reason()),
         }
     }

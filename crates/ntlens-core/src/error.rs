@@ -83,6 +83,12 @@ pub enum Error {
         /// Why it is not there.
         why: Absent,
     },
+    /// Nothing in the dump is what was asked for.
+    #[error("no {what} in the dump")]
+    NotFound {
+        /// What was asked for, such as `process with the id 4`.
+        what: String,
+    },
     /// This kind of dump can never answer the question.
     #[error("a {kind} dump cannot hold {what}")]
     NotInKind {

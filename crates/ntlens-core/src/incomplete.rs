@@ -6,7 +6,9 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 /// One thing that could not be read, or that contradicts itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +128,29 @@ impl Incomplete {
     #[must_use]
     pub fn times(self, count: u64) -> Self {
         Self { count, ..self }
+    }
+
+    /// What of an array could not be read: one entry a reason, with the number of elements of `size` bytes that it costs.
+    pub(crate) fn of_holes(
+        what: &str,
+        place: impl Into<Place>,
+        holes: &[(Range<usize>, Absent)],
+        size: usize,
+    ) -> Vec<Self> {
+        let (place, mut all): (Place, Vec<Self>) = (place.into(), Vec::new());
+        for (hole, why) in holes {
+            let count = u64::try_from(hole.len().div_ceil(size.max(1))).unwrap_or(u64::MAX);
+            Self::new(what, place.clone(), *why).times(count).add_to(&mut all);
+        }
+        all
+    }
+
+    /// Adds a thing to a list: as one more of the same, if the list has it already for the same reason.
+    pub(crate) fn add_to(self, list: &mut Vec<Self>) {
+        match list.iter_mut().find(|known| known.what == self.what && known.reason == self.reason) {
+            Some(known) => known.count = known.count.saturating_add(self.count),
+            None => list.push(self),
+        }
     }
 
     /// The same thing for another reason than a contradiction.

@@ -161,6 +161,8 @@ fields! {
     mm_unloaded_drivers: address(VirtAddr) at 0x220;
     /// Address of the number of the next slot of the unloaded modules.
     mm_last_unloaded_driver: address(VirtAddr) at 0x228;
+    /// Address of the number of the service pack.
+    cm_nt_csd_version: address(VirtAddr) at 0x268;
     /// Address of the variable that points to the description of physical memory.
     mm_physical_memory_block: address(VirtAddr) at 0x270;
     /// Offset of `_KTHREAD.Teb`.

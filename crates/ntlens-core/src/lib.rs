@@ -36,6 +36,7 @@ pub mod layout;
 pub mod memory;
 pub mod nt;
 pub mod opened;
+pub mod pattern;
 pub mod report;
 pub mod source;
 pub mod text;

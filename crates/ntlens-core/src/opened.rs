@@ -6,11 +6,15 @@ use crate::incomplete::Incomplete;
 use crate::layout::source::LayoutSource;
 use crate::nt::callback::{self, Callbacks};
 use crate::nt::census::Processes;
+use crate::nt::collision::{self, Collisions};
+use crate::nt::crossing::{self, Crossings};
 use crate::nt::etw::{self, Tracing};
 use crate::nt::handle::{self, Handles};
 use crate::nt::holder::{self, Holders};
+use crate::nt::job_census;
 use crate::nt::module::Modules;
 use crate::nt::namespace::{self, Namespace};
+use crate::nt::session;
 use crate::nt::snapshot::{Options, Snapshot};
 use crate::nt::unloaded::Unloaded;
 use crate::source::ByteSource;
@@ -85,6 +89,17 @@ impl OpenDump {
         Ok(self.kernel()?.processes())
     }
 
+    /// The processes with all jobs, also those that only handles lead to. The others [`Self::processes`] gives, too.
+    pub fn jobs(&self) -> Result<Processes, Error> {
+        Ok(job_census::with_handles(self.kernel()?))
+    }
+
+    /// The processes with all sessions, also those that only the kernel's list has. The others [`Self::processes`] gives,
+    /// too.
+    pub fn sessions(&self) -> Result<Processes, Error> {
+        Ok(session::with_list(self.kernel()?))
+    }
+
     /// The handles of some processes, with what they lead to.
     pub fn handles(&self, of: handle::Of) -> Result<Handles, Error> {
         Ok(handle::handles(self.kernel()?, of))
@@ -93,6 +108,16 @@ impl OpenDump {
     /// Who holds which object, over all processes.
     pub fn holders(&self) -> Result<Holders, Error> {
         Ok(holder::holders(self.kernel()?))
+    }
+
+    /// Who holds what across a border that should hold.
+    pub fn crossings(&self, wanted: crossing::Wanted) -> Result<Crossings, Error> {
+        Ok(crossing::crossings(self.kernel()?, wanted))
+    }
+
+    /// Names that stand for two objects, one of them global.
+    pub fn collisions(&self) -> Result<Collisions, Error> {
+        Ok(collision::collisions(self.kernel()?))
     }
 
     /// The objects that have a place in the namespace.
@@ -113,7 +138,7 @@ impl OpenDump {
     /// The sessions and providers of event tracing, of the host and of each container.
     pub fn tracing(&self) -> Result<Tracing, Error> {
         let kernel = self.kernel()?;
-        Ok(etw::tracing(kernel, &kernel.processes().processes))
+        Ok(etw::tracing(kernel, &kernel.processes().jobs))
     }
 
     /// The unloaded modules, the oldest first.

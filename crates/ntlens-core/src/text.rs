@@ -1,7 +1,10 @@
 //! Text from memory: decoded losslessly where it can be, with U+FFFD where it cannot. It is hostile: what it could do to the
 //! reader of an output is made visible here.
 
+use crate::identity::PdbId;
+use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt::Write;
 
 /// UTF-16, little endian. An odd last byte is left out.
@@ -39,12 +42,32 @@ pub fn visible(text: &str) -> String {
     shown
 }
 
+/// Whether [`visible`] leaves a text as it is.
+pub fn is_visible(text: &str) -> bool {
+    // Most text is of printable ASCII, which is seen at once where nothing stops at the first byte that is not.
+    let printable = text.bytes().fold(true, |printable, byte| printable & (b' '..=b'~').contains(&byte));
+    printable || !text.contains(steers)
+}
+
 /// Whether a character has an effect instead of a shape.
 fn steers(char: char) -> bool {
     char.is_control()
         || matches!(char,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The names of the bits of a number from the lowest on; `bit_N` for one that is set and has none.
+pub fn bit_names(value: u64, names: &[&str]) -> Vec<String> {
+    let name = |bit: usize| names.get(bit).map_or_else(|| format!("bit_{bit}"), |name| (*name).into());
+    (0..64).filter(|bit| value >> bit & 1 == 1).map(name).collect()
+}
+
+/// A GUID as Windows writes it, in lower case and without braces: three little-endian numbers, then eight bytes.
+pub fn guid(bytes: [u8; 16]) -> String {
+    let guid = PdbId::from_file_order(bytes, 0).guid;
+    let part = |from: u32, bits: u32| guid >> from & ((1 << bits) - 1);
+    format!("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", part(96, 32), part(80, 16), part(64, 16), part(48, 16), part(0, 48))
 }
 
 #[cfg(test)]
@@ -55,6 +78,14 @@ mod tests {
     fn what_steers_is_shown() {
         assert_eq!(visible("a\x1b[31mb\r\nc\u{202e}d"), "a\\u{1b}[31mb\\u{d}\\u{a}c\\u{202e}d");
         assert_eq!(visible("żółw 日本.exe"), "żółw 日本.exe");
+    }
+
+    #[test]
+    fn guids_and_bits_have_names() {
+        let bytes = [0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff];
+        assert_eq!(guid(bytes), "00112233-4455-6677-8899-aabbccddeeff");
+        assert_eq!(bit_names(0b1011, &["a", "b"]), ["a", "b", "bit_3"]);
+        assert_eq!(bit_names(1 << 63, &[]), ["bit_63"]);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Writes a typical machine as a dump file, and what is true of it beside it as JSON.
 //!
 //! `write_dump VERSION KIND FILE [PROCESSES [MEMORY_MIB [SEED]]] [FLAG]...`, for example
-//! `write_dump 10.0.19041.1288 full a.dmp 60`. Flags: `scattered`, `descending`, `pcid`, `la57`, `encoded`, `exact`.
+//! `write_dump 10.0.19041.1288 full a.dmp 60`. Flags: `scattered`, `descending`, `pcid`, `la57`, `encoded`, `exact`,
+//! and `busy` for 150 handles more in each process.
 
 use ntlens_testkit::{DumpOptions, Kind, Machine, Placement, layouts};
 use std::time::Instant;
 
-const FLAGS: [&str; 6] = ["scattered", "descending", "pcid", "la57", "encoded", "exact"];
+const FLAGS: [&str; 7] = ["scattered", "descending", "pcid", "la57", "encoded", "exact", "busy"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let is_flag = |text: &String| FLAGS.contains(&text.as_str());
@@ -35,6 +36,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut machine = Machine::typical(layouts, number(5)?.unwrap_or(1), processes);
     if let Some(mib) = number(4)? {
         machine = machine.memory(mib << 20);
+    }
+    if flag("busy") {
+        machine.busy(150);
     }
     for (name, change) in [
         ("scattered", (|machine| machine.placement(Placement::Scattered)) as fn(Machine) -> Machine),

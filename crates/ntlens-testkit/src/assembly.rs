@@ -29,9 +29,15 @@ pub(crate) struct Assembly<'m> {
     pub(crate) cid: BTreeMap<u64, Entry>,
     /// Object bodies by full path.
     pub(crate) namespace: BTreeMap<String, u64>,
+    /// Bodies of objects without a name by their type and number.
+    pub(crate) unnamed: BTreeMap<(&'static str, u32), u64>,
+    /// Key control blocks by full path.
+    pub(crate) keys: BTreeMap<String, u64>,
     pub(crate) next_tid: u64,
     /// Frames of images that all processes share, by path.
     pub(crate) shared_images: BTreeMap<String, u64>,
+    /// Subsections of mapped files, by path.
+    pub(crate) subsections: BTreeMap<String, u64>,
     pub(crate) invalid_pte_mask: u64,
     /// The debugger data block, not encoded.
     pub(crate) kdbg: Vec<u8>,
@@ -102,8 +108,11 @@ impl<'m> Assembly<'m> {
             built: Vec::new(),
             cid: BTreeMap::new(),
             namespace: BTreeMap::new(),
+            unnamed: BTreeMap::new(),
+            keys: BTreeMap::new(),
             next_tid: 0,
             shared_images: BTreeMap::new(),
+            subsections: BTreeMap::new(),
             invalid_pte_mask,
             kdbg: Vec::new(),
         }
@@ -117,12 +126,14 @@ impl<'m> Assembly<'m> {
         self.namespace();
         self.processes();
         self.sessions();
+        self.jobs();
         self.handles();
         self.modules();
         self.unloaded_drivers();
         self.processors();
         self.tracing();
         self.callbacks();
+        let session_memory = self.services();
         self.memory_manager();
         self.kdbg();
         if let Some(at) = self.symbol("KiKvaShadow") {
@@ -138,6 +149,7 @@ impl<'m> Assembly<'m> {
                 shadow.shadow(&mut self.guest.memory, built.space, self.plan.kernel);
             }
         }
+        self.map_in_sessions(&session_memory);
         self.translations();
         Image::new(self)
     }

@@ -3,6 +3,7 @@
 use crate::assembly::Assembly;
 use crate::handle_table::Entry;
 use crate::object::BODY;
+use crate::pool::PoolKind;
 use crate::process_spec::HandleTarget;
 use crate::truth;
 use std::collections::BTreeMap;
@@ -50,8 +51,18 @@ impl Assembly<'_> {
             truth::CidTable { va: table.address, level: table.level, processes, threads: cid.len() - processes };
     }
 
+    /// The object without a name of this type and number.
+    fn unnamed(&mut self, kind: &'static str, number: u32) -> u64 {
+        if let Some(known) = self.unnamed.get(&(kind, number)) {
+            return *known;
+        }
+        let object = self.object(PoolKind::NonPaged, kind, 0x60, *b"Even", None);
+        self.unnamed.insert((kind, number), object);
+        object
+    }
+
     /// The type, the body and the name of what a handle refers to.
-    fn target(&self, target: &HandleTarget) -> (String, u64, Option<String>) {
+    fn target(&mut self, target: &HandleTarget) -> (String, u64, Option<String>) {
         let process =
             |pid: &u64| self.truth.process(*pid).unwrap_or_else(|| panic!("a handle to process {pid}, which is none"));
         match target {
@@ -60,11 +71,19 @@ impl Assembly<'_> {
                 ("Thread".into(), process(pid).threads.first().expect("the process has threads").va, None)
             }
             HandleTarget::Token(pid) => ("Token".into(), process(pid).token.va, None),
+            HandleTarget::Job(number) => {
+                let job = &self.truth.jobs[*number];
+                ("Job".into(), job.va, job.name.clone())
+            }
             HandleTarget::Named(path) => {
                 let known = self.truth.named_objects.iter().find(|object| object.path == *path);
                 let object = known.unwrap_or_else(|| panic!("no object {path}: add it with Machine::named_object"));
                 (object.kind.clone(), object.object, Some(path.clone()))
             }
+            HandleTarget::Unnamed(kind, number) => ((*kind).into(), self.unnamed(kind, *number), None),
+            HandleTarget::File(path) => ("File".into(), self.file(path), Some(path.clone())),
+            HandleTarget::Key(path) => ("Key".into(), self.key(path), Some(path.clone())),
+            HandleTarget::Mapped(path) => ("Section".into(), self.mapped_file(path), Some(path.clone())),
         }
     }
 }

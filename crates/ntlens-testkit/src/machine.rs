@@ -3,6 +3,7 @@
 use crate::assembly::Assembly;
 use crate::frames::Placement;
 use crate::image::Image;
+use crate::job::JobSpec;
 use crate::physical::PAGE;
 use crate::process_spec::ProcessSpec;
 use crate::sensor_spec::{CallbackSpec, LoggerSpec, ProviderSpec};
@@ -45,6 +46,23 @@ impl ModuleSpec {
     }
 }
 
+/// Where the memory of `win32k.sys` is mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Win32k {
+    /// In the memory that all processes share.
+    Kernel,
+    /// In the memory of each session: only processes that are in one see it.
+    Session,
+}
+
+/// A device's interrupt, connected on every processor.
+#[derive(Clone, Debug)]
+pub(crate) struct InterruptSpec {
+    pub(crate) vector: u8,
+    pub(crate) module: String,
+    pub(crate) message: bool,
+}
+
 /// A machine to be built. The same calls give the same bytes.
 ///
 /// # Panics
@@ -62,6 +80,12 @@ pub struct Machine {
     pub(crate) pcid: bool,
     pub(crate) encoded_kdbg: bool,
     pub(crate) kva_shadow: bool,
+    pub(crate) win32k: Option<Win32k>,
+    pub(crate) interrupts: Vec<InterruptSpec>,
+    pub(crate) hooked_vectors: Vec<(u32, u8)>,
+    pub(crate) hooked_services: Vec<u32>,
+    pub(crate) unsaved: Vec<u32>,
+    pub(crate) variables: Vec<(String, Vec<u8>)>,
     pub(crate) invalid_pte_mask: Option<u64>,
     pub(crate) current: u64,
     pub(crate) processes: Vec<ProcessSpec>,
@@ -72,6 +96,7 @@ pub struct Machine {
     pub(crate) providers: Vec<ProviderSpec>,
     pub(crate) callbacks: Vec<CallbackSpec>,
     pub(crate) debugger_data: bool,
+    pub(crate) jobs: Vec<JobSpec>,
     next_pid: u64,
 }
 
@@ -90,6 +115,12 @@ impl Machine {
             pcid: false,
             encoded_kdbg: false,
             kva_shadow: false,
+            win32k: None,
+            interrupts: Vec::new(),
+            hooked_vectors: Vec::new(),
+            hooked_services: Vec::new(),
+            unsaved: Vec::new(),
+            variables: Vec::new(),
             invalid_pte_mask: None,
             current: 4,
             processes: vec![ProcessSpec::system_process()],
@@ -100,6 +131,7 @@ impl Machine {
             providers: Vec::new(),
             callbacks: Vec::new(),
             debugger_data: false,
+            jobs: Vec::new(),
             next_pid: 88,
         }
     }
@@ -157,6 +189,44 @@ impl Machine {
     #[must_use]
     pub const fn kva_shadow(mut self) -> Self {
         self.kva_shadow = true;
+        self
+    }
+
+    /// Loads `win32k.sys` with its table of services. Without it, nobody has a window.
+    #[must_use]
+    pub const fn win32k(mut self, place: Win32k) -> Self {
+        self.win32k = Some(place);
+        self
+    }
+
+    /// Connects a vector with a routine of a module; connecting it again shares the vector. Interrupts that are messages
+    /// reach their driver by another routine.
+    pub fn interrupt(&mut self, vector: u8, module: impl Into<String>, message: bool) -> &mut Self {
+        self.interrupts.push(InterruptSpec { vector, module: module.into(), message });
+        self
+    }
+
+    /// One vector of one processor leads to memory that belongs to no module.
+    pub fn hook_vector(&mut self, processor: u32, vector: u8) -> &mut Self {
+        self.hooked_vectors.push((processor, vector));
+        self
+    }
+
+    /// A service of the kernel (or of win32k, from 0x1000 on) leads to memory that belongs to no module.
+    pub fn hook_service(&mut self, index: u32) -> &mut Self {
+        self.hooked_services.push(index);
+        self
+    }
+
+    /// Gives a variable of the kernel a content, by its symbol.
+    pub fn variable(&mut self, symbol: impl Into<String>, bytes: impl Into<Vec<u8>>) -> &mut Self {
+        self.variables.push((symbol.into(), bytes.into()));
+        self
+    }
+
+    /// A processor that was not stopped: its special registers were not saved.
+    pub fn unsaved_registers(&mut self, processor: u32) -> &mut Self {
+        self.unsaved.push(processor);
         self
     }
 
@@ -246,6 +316,13 @@ impl Machine {
     pub fn callback(&mut self, spec: CallbackSpec) -> &mut Self {
         self.callbacks.push(spec);
         self
+    }
+
+    /// Adds a job; its number, by which processes and other jobs name it.
+    pub fn job(&mut self, spec: JobSpec) -> usize {
+        assert!(spec.parent.is_none_or(|parent| parent < self.jobs.len()), "the job around it comes first");
+        self.jobs.push(spec);
+        self.jobs.len() - 1
     }
 
     /// Writes the machine's memory.

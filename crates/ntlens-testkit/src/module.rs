@@ -18,6 +18,9 @@ impl Assembly<'_> {
         self.guest.empty_list(self.guest.kernel, head);
         let (base, size, timestamp) = (self.plan.kernel, self.truth.kernel.size, self.truth.kernel.timestamp);
         self.entry(head, "ntoskrnl.exe", base, size, timestamp, 0x9e_c678, "present", false);
+        if let Some((spec, base)) = self.win32k_module() {
+            self.entry(head, &spec.name, base, spec.size, 0x5b00_0000, 0x1_2345, "paged_out", false);
+        }
         let mut next = self.plan.modules;
         for spec in &self.machine.modules {
             let size =

@@ -25,9 +25,10 @@ impl Assembly<'_> {
     }
 
     /// The directory of this path, made if it is new.
-    fn directory(&mut self, path: &str) -> u64 {
+    pub(crate) fn directory(&mut self, path: &str) -> u64 {
         match self.namespace.get(path) {
             Some(object) => *object,
+            None if path.is_empty() => self.directory("\\"),
             None => self.named_object("Directory", path),
         }
     }
@@ -64,7 +65,7 @@ impl Assembly<'_> {
 }
 
 /// The session whose namespace a path is in.
-fn namespace_session(path: &str) -> Option<u32> {
+pub(crate) fn namespace_session(path: &str) -> Option<u32> {
     if path.starts_with("\\BaseNamedObjects\\") {
         return Some(0);
     }

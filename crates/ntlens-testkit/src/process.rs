@@ -22,6 +22,8 @@ pub(crate) struct Built {
 }
 
 const EPROCESS: &str = "_EPROCESS";
+/// What marks a trustlet, by build.
+pub(crate) const SECURE: [&str; 2] = ["Pcb.SecureState.Flags.SecureProcess", "Pcb.SecurePid"];
 
 impl Assembly<'_> {
     /// Writes all processes, in the order in which they were added, and the idle process.
@@ -62,7 +64,7 @@ impl Assembly<'_> {
         let create_time = spec.create_time.unwrap_or(BOOT_TIME + index * 27_000_000 + self.rng.below(9_000_000));
         let token = self.token(&spec.token, spec.session.unwrap_or(0));
         let path = spec.image_path.clone().unwrap_or_else(|| default_path(spec));
-        let user = (spec.user_memory && alive).then(|| self.user_memory(spec, space, &path));
+        let user = (spec.user_memory && alive).then(|| self.user_memory(spec, space, &path, create_time));
         let peb = user.as_ref().map(|user| user.peb);
 
         self.guest
@@ -124,7 +126,7 @@ impl Assembly<'_> {
         for bit in &bits {
             self.guest.at(eprocess, EPROCESS).put(bit, 1);
         }
-        let peb32 = user.as_ref().and_then(|user| user.peb32);
+        let peb32 = user.as_ref().and_then(|user| user.loader32.as_ref()).map(|loader| loader.peb);
         if let Some(user) = &user {
             self.guest
                 .at(eprocess, EPROCESS)
@@ -136,7 +138,7 @@ impl Assembly<'_> {
             self.wow64(eprocess, peb32);
         }
         self.image_path(eprocess, &path, spec.image_path_page);
-        self.link(eprocess, pid, alive);
+        self.link(eprocess, pid, alive && !spec.without_id);
         let threads = if alive { spec.threads } else { 0 };
         let vads = if alive { self.vads(eprocess, user.as_ref(), threads) } else { Vec::new() };
         let threads = (0..threads)
@@ -187,6 +189,7 @@ impl Assembly<'_> {
             cross_session_create: bit("CrossSessionCreate"),
             wow64: peb32.is_some(),
             peb32,
+            secure: SECURE.iter().find_map(|path| bit(path)),
             session_id: spec.session,
             token,
             threads,
@@ -197,10 +200,13 @@ impl Assembly<'_> {
             command_line: user.as_ref().map(|user| user.command_line.clone()),
             current_directory: user.as_ref().map(|user| user.current_directory.clone()),
             image_base: user.as_ref().map(|user| user.image_base),
+            dlls32: user.as_ref().and_then(|user| user.loader32.clone()).map(|loader| loader.dlls).unwrap_or_default(),
             dlls: user.map(|user| user.dlls).unwrap_or_default(),
             vads,
             in_active_list: !spec.hidden,
-            in_cid_table: alive,
+            in_cid_table: alive && !spec.without_id,
+            job: None,
+            server_silo_job: None,
         });
         Built { eprocess, space, dtb, shadow }
     }
@@ -214,7 +220,7 @@ impl Assembly<'_> {
     }
 
     /// Links a process where the kernel keeps all of them.
-    fn link(&mut self, eprocess: u64, pid: u64, alive: bool) {
+    fn link(&mut self, eprocess: u64, pid: u64, has_id: bool) {
         let kernel = self.guest.kernel;
         for (head, links) in
             [("PsActiveProcessHead", "ActiveProcessLinks"), ("KiProcessListHead", "Pcb.ProcessListEntry")]
@@ -223,7 +229,7 @@ impl Assembly<'_> {
                 self.guest.append(kernel, head, eprocess + links);
             }
         }
-        if alive {
+        if has_id {
             self.cid.insert(pid, Entry { target: eprocess, access: 0, attributes: 0 });
         }
     }

@@ -50,6 +50,16 @@ pub enum HandleTarget {
     Token(u64),
     /// A named object by its full path.
     Named(String),
+    /// A file object of its own for a path that begins with the name of a `Device` that was added.
+    File(String),
+    /// A key body of its own for a key below `\REGISTRY`, by its full path.
+    Key(String),
+    /// A section without a name over a file as in [`HandleTarget::File`].
+    Mapped(String),
+    /// An object of this type without a name: the same one wherever the number is the same.
+    Unnamed(&'static str, u32),
+    /// The job with this number.
+    Job(usize),
 }
 
 /// One handle of a process.
@@ -100,6 +110,8 @@ pub struct ProcessSpec {
     pub(crate) create_time: Option<u64>,
     pub(crate) exit_time: Option<u64>,
     pub(crate) hidden: bool,
+    pub(crate) without_id: bool,
+    pub(crate) job: Option<usize>,
 }
 
 impl ProcessSpec {
@@ -131,6 +143,8 @@ impl ProcessSpec {
             create_time: None,
             exit_time: None,
             hidden: false,
+            without_id: false,
+            job: None,
         }
     }
 
@@ -159,6 +173,20 @@ impl ProcessSpec {
     #[must_use]
     pub const fn no_session(mut self) -> Self {
         self.session = None;
+        self
+    }
+
+    /// The innermost job, by its number.
+    #[must_use]
+    pub const fn job(mut self, job: usize) -> Self {
+        self.job = Some(job);
+        self
+    }
+
+    /// Not in `PspCidTable`. Its threads are, so it should have none.
+    #[must_use]
+    pub const fn without_id(mut self) -> Self {
+        self.without_id = true;
         self
     }
 
@@ -216,6 +244,12 @@ impl ProcessSpec {
     #[must_use]
     pub fn critical(self) -> Self {
         self.bit("BreakOnTermination")
+    }
+
+    /// A process with a half in the secure kernel, where this build notes that; the trustlet with the number 1.
+    #[must_use]
+    pub fn secure(self) -> Self {
+        crate::process::SECURE.into_iter().fold(self, Self::bit).bit("TrustletIdentity")
     }
 
     /// A process of a subsystem other than Windows' (`SubsystemProcess`).

@@ -2,10 +2,12 @@
 
 use crate::assembly::Assembly;
 use crate::physical::PAGE;
+use crate::pool::PoolKind;
 use crate::truth;
 
 const KPCR: &str = "_KPCR";
 const KPRCB: &str = "_KPRCB";
+const KINTERRUPT: &str = "_KINTERRUPT";
 /// SMEP, SMAP, OSXSAVE, FSGSBASE and the usual lower bits.
 const CR4: u64 = 0x35_0ef8;
 const CR4_PCIDE: u64 = 1 << 17;
@@ -53,6 +55,7 @@ impl Assembly<'_> {
                 self.guest.write_u32(at, machine.processors);
             }
         }
+        self.truth.no_module = self.guest.pages(PAGE);
         for number in 0..machine.processors {
             let idle = self.idle_thread(number);
             let (running, dtb) =
@@ -68,8 +71,9 @@ impl Assembly<'_> {
         let prcb = pcr + self.guest.offset(KPCR, "Prcb").unwrap_or(0x180);
         let tables = self.guest.pages(2 * PAGE);
         let (idt, gdt, tss) = (tables, tables + PAGE, tables + PAGE + 0x100);
-        self.interrupt_table(idt);
-        self.descriptor_table(gdt, tss);
+        let objects = self.interrupt_objects(number, prcb);
+        let handlers = self.interrupt_table(number, idt, &objects);
+        let stacks = self.descriptor_table(gdt, tss);
         let cr4 =
             CR4 | if self.machine.levels == 5 { CR4_LA57 } else { 0 } | if self.machine.pcid { CR4_PCIDE } else { 0 };
         self.guest
@@ -83,8 +87,10 @@ impl Assembly<'_> {
             .set("MajorVersion", 1)
             .set("MinorVersion", 1);
         let rip = self.code("KeBugCheckEx");
-        let system_call = self.code("KiSystemCall64");
+        let entry = if self.machine.kva_shadow { "KiSystemCall64Shadow" } else { "KiSystemCall64" };
+        let system_call = self.code(entry);
         let compatible = self.code("KiSystemCall32");
+        let saved = !self.machine.unsaved.contains(&number);
         self.guest
             .at(prcb, KPRCB)
             .set("CurrentThread", running)
@@ -93,7 +99,28 @@ impl Assembly<'_> {
             .set("MHz", 2400)
             .set("CpuType", 6)
             .set("MxCsr", 0x1f80)
-            .bytes("VendorString", b"GenuineIntel\0")
+            .bytes("VendorString", b"GenuineIntel\0");
+        if !saved {
+            self.processor_block(number, prcb);
+            let (cr3, cr4, lstar) = (0, 0, 0);
+            return truth::Cpu {
+                number,
+                pcr,
+                prcb,
+                current_thread: running,
+                cr3,
+                cr4,
+                idt,
+                gdt,
+                tss,
+                stacks,
+                lstar,
+                saved,
+                handlers,
+            };
+        }
+        self.guest
+            .at(prcb, KPRCB)
             .set("ProcessorState.SpecialRegisters.Cr0", 0x8005_0033)
             .set("ProcessorState.SpecialRegisters.Cr3", cr3)
             .set("ProcessorState.SpecialRegisters.Cr4", cr4)
@@ -118,17 +145,84 @@ impl Assembly<'_> {
             .set("ProcessorState.ContextFrame.EFlags", 0x246)
             .set("ProcessorState.ContextFrame.Rip", rip)
             .set("ProcessorState.ContextFrame.Rsp", stack);
+        self.processor_block(number, prcb);
+        let lstar = system_call;
+        truth::Cpu {
+            number,
+            pcr,
+            prcb,
+            current_thread: running,
+            cr3,
+            cr4,
+            idt,
+            gdt,
+            tss,
+            stacks,
+            lstar,
+            saved,
+            handlers,
+        }
+    }
+
+    fn processor_block(&mut self, number: u32, prcb: u64) {
         if let Some(array) = self.symbol("KiProcessorBlock") {
             self.guest.write_u64(array + u64::from(number) * 8, prcb);
         }
-        truth::Cpu { number, pcr, prcb, current_thread: running, cr3, cr4, idt, gdt }
     }
 
-    fn interrupt_table(&mut self, idt: u64) {
+    /// Writes the objects of devices' interrupts; the first of each vector is reached through the processor's array.
+    fn interrupt_objects(&mut self, number: u32, prcb: u64) -> Vec<(u8, u64)> {
+        let kernel = self.guest.kernel;
+        let mut first: Vec<(u8, u64)> = Vec::new();
+        let array = self.guest.offset(KPRCB, "InterruptObject");
+        let size = self.guest.size_of(KINTERRUPT, 0x100);
+        for (spec, index) in self.machine.interrupts.iter().zip(0..) {
+            let object = self.guest.alloc(PoolKind::NonPaged, size, *b"KInt");
+            let module = self.truth.modules.iter().find(|module| module.name == spec.module).expect("a loaded module");
+            let routine = module.base + 0x1000 + index * 0x40;
+            let kernels = self.plan.kernel + 0x1_8000;
+            let (direct, message) = if spec.message { (kernels, routine) } else { (routine, 0) };
+            self.guest
+                .at(object, KINTERRUPT)
+                .set("Type", 22)
+                .set("Size", size)
+                .ring("InterruptListEntry")
+                .set("ServiceRoutine", direct)
+                .set("MessageServiceRoutine", message)
+                .set("Vector", spec.vector.into())
+                .set("Irql", u64::from(spec.vector >> 4))
+                .set("Number", number.into())
+                .set("Connected", 1);
+            let links = self.guest.offset(KINTERRUPT, "InterruptListEntry").expect("a list of shared vectors");
+            let head = first.iter().find(|(vector, _)| *vector == spec.vector).map(|(_, head)| *head);
+            if let Some(head) = head {
+                self.guest.append(kernel, head + links, object + links);
+            } else {
+                first.push((spec.vector, object));
+                if let Some(array) = array {
+                    self.guest.write_u64(prcb + array + u64::from(spec.vector) * 8, object);
+                }
+            }
+            let (vector, module) = (spec.vector, spec.module.clone());
+            self.truth.interrupts.push(truth::Interrupt { processor: number, vector, object, routine, module });
+        }
+        first
+    }
+
+    fn interrupt_table(&mut self, number: u32, idt: u64, objects: &[(u8, u64)]) -> Vec<truth::Handler> {
         let other = self.code("KiUnexpectedInterrupt");
+        let shadow = if self.machine.kva_shadow { "Shadow" } else { "" };
+        let mut handlers = Vec::new();
         for vector in 0..=255_u8 {
             let name = VECTORS.iter().find(|(known, _)| *known == vector).map(|(_, name)| *name);
-            let handler = name.and_then(|name| self.symbol(name)).unwrap_or(other + u64::from(vector) * 16);
+            let name = name.map(|name| format!("{name}{shadow}"));
+            let handler = name.and_then(|name| self.symbol(&name)).unwrap_or(other + u64::from(vector) * 16);
+            // Kernels that dispatch inside of the object lead there.
+            let code = self.guest.offset(KINTERRUPT, "DispatchCode");
+            let object =
+                objects.iter().find(|(of, _)| *of == vector).zip(code).map(|((_, object), code)| object + code);
+            let hooked = self.machine.hooked_vectors.contains(&(number, vector));
+            let handler = if hooked { self.truth.no_module + u64::from(vector) } else { object.unwrap_or(handler) };
             let stack_table = match vector {
                 1 => 4,
                 2 => 3,
@@ -143,10 +237,14 @@ impl Assembly<'_> {
             entry[4..6].copy_from_slice(&(stack_table | 0xe << 8 | privilege << 13 | 1_u16 << 15).to_le_bytes());
             entry[6..12].copy_from_slice(&handler.to_le_bytes()[2..]);
             self.guest.write(idt + u64::from(vector) * 16, &entry);
+            let (ist, dpl) = (stack_table as u8, privilege as u8);
+            handlers.push(truth::Handler { address: handler, ist, dpl, hooked });
         }
+        handlers
     }
 
-    fn descriptor_table(&mut self, gdt: u64, tss: u64) {
+    /// Writes the segments and the task state segment; the stacks of the latter.
+    fn descriptor_table(&mut self, gdt: u64, tss: u64) -> Vec<u64> {
         let limit = 0x67;
         let low = limit | (tss & 0xff_ffff) << 16 | 0x8b << 40 | (tss >> 24 & 0xff) << 56;
         for (selector, value) in [
@@ -161,5 +259,11 @@ impl Assembly<'_> {
         ] {
             self.guest.write_u64(gdt + selector, value);
         }
+        let stacks: Vec<u64> = (1..=5).map(|number| tss + number * 0x4000 - 0x50).collect();
+        for (stack, at) in stacks.iter().zip([0x4, 0x24, 0x2c, 0x34, 0x3c]) {
+            self.guest.write_u64(tss + at, *stack);
+        }
+        self.guest.write(tss + 0x66, &0x68_u16.to_le_bytes());
+        stacks
     }
 }

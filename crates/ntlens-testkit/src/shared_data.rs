@@ -30,6 +30,14 @@ impl Assembly<'_> {
             .set("ImageNumberLow", 0x8664)
             .set("ImageNumberHigh", 0x8664)
             .set("SuiteMask", 0x110)
+            .set("NXSupportPolicy", 2)
+            .set("SEHValidationPolicy", 3)
+            .set("DbgElevationEnabled", 1)
+            .set("DbgVirtEnabled", 1)
+            .set("DbgSecureBootEnabled", 1)
+            .set("KdDebuggerEnabled", 3)
+            .set("BootId", 7)
+            .bytes("ProcessorFeatures", &processor_features())
             .set("ActiveConsoleId", 1)
             .set("NumberOfPhysicalPages", frames)
             .set("ActiveProcessorCount", processors)
@@ -47,6 +55,14 @@ impl Assembly<'_> {
             self.guest.write_u32(SHARED_DATA + 0x270, u32::from(minor));
         }
     }
+}
+
+/// `ProcessorFeatures` with `PF_NX_ENABLED` (12) and `PF_FASTFAIL_AVAILABLE` (23).
+fn processor_features() -> [u8; 64] {
+    let mut features = [0; 64];
+    features[12] = 1;
+    features[23] = 1;
+    features
 }
 
 /// A `_KSYSTEM_TIME`: the low half, and the high half twice.

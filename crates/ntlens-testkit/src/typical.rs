@@ -1,5 +1,6 @@
 //! A machine as people have them.
 
+use crate::job::{JobSpec, Silo};
 use crate::machine::{Machine, ModuleSpec};
 use crate::process::RUNNING_AT;
 use crate::process_spec::{HandleSpec, HandleTarget, PageState, ProcessSpec};
@@ -174,6 +175,43 @@ impl Machine {
         machine.cross_handles(people, &mut rng);
         machine.typical_modules(150);
         machine
+    }
+
+    /// Adds jobs of every kind: one inside another, one with a name, one without processes, one that only a handle leads to,
+    /// a silo of an application, a container with a session of its own, one that nobody is in any more, and a process that nothing but its job shows.
+    pub fn typical_jobs(&mut self) -> &mut Self {
+        const KILL_ON_JOB_CLOSE: u32 = 0x2000;
+        const ACTIVE_PROCESS: u32 = 0x8;
+        const ALL_WINDOWS: u32 = 0xff;
+        let user = |name: &str| ProcessSpec::named(name).session(1).token(TokenSpec::user(1001, 0x2000));
+        let browser = self.job(JobSpec::of_session(1).limits(KILL_ON_JOB_CLOSE, 0));
+        let sandbox = JobSpec::of_session(1).inside(browser).limits(KILL_ON_JOB_CLOSE | ACTIVE_PROCESS, ALL_WINDOWS);
+        let sandboxes = [self.job(sandbox.clone()), self.job(sandbox)];
+        self.process(user("browser.exe").job(browser));
+        for (job, count) in sandboxes.into_iter().zip(1..) {
+            for _ in 0..count {
+                self.process(user("renderer.exe").job(job));
+            }
+        }
+        let named = self.job(JobSpec::of_session(1).path("\\Sessions\\1\\BaseNamedObjects\\BuildJob"));
+        self.process(user("builder.exe").job(named));
+        self.job(JobSpec::of_session(0).limits(0x40_0001, 0x100));
+        let held = self.job(JobSpec::of_session(2).unlisted());
+        let service = ProcessSpec::named("job_keeper.exe").handle(HandleSpec::new(HandleTarget::Job(held), 0x1f_001f));
+        self.process(service.handle(HandleSpec::new(HandleTarget::Job(browser), 0x4)));
+        let office = self.job(JobSpec::of_session(1).silo(Silo::Application));
+        self.process(user("office.exe").job(office));
+        let container = self.job(JobSpec::of_session(7).silo(Silo::Server));
+        self.process(ProcessSpec::named("smss.exe").no_session().job(container));
+        let csrss = self.process(ProcessSpec::named("csrss.exe").session(7).job(container));
+        let inner = self.job(JobSpec::of_session(7).inside(container));
+        self.process(ProcessSpec::named("cmd.exe").session(7).parent(csrss).job(inner));
+        let app = self.job(JobSpec::of_session(7).inside(inner).silo(Silo::Application));
+        self.process(ProcessSpec::named("app_in_container.exe").session(7).parent(csrss).job(app));
+        self.job(JobSpec::of_session(8).silo(Silo::Server));
+        let ghost = ProcessSpec::named("ghost.exe").no_session().without_id().threads(0).hidden().job(sandboxes[0]);
+        self.process(ghost);
+        self
     }
 
     /// Adds so many modules with the names of Windows' own, numbered where they run out; some headers are paged out.

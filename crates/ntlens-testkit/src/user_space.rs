@@ -2,6 +2,7 @@
 
 use crate::assembly::Assembly;
 use crate::guest::utf16;
+use crate::loader32::Loader32;
 use crate::paging::{NO_EXECUTE, PageSize, Space, USER, USER_READ};
 use crate::pe::{Image, TEXT};
 use crate::physical::PAGE;
@@ -13,7 +14,8 @@ use crate::truth::Dll;
 #[derive(Clone, Debug)]
 pub(crate) struct UserMemory {
     pub(crate) peb: u64,
-    pub(crate) peb32: Option<u64>,
+    /// What a 32-bit program sees.
+    pub(crate) loader32: Option<Loader32>,
     pub(crate) image_base: u64,
     pub(crate) command_line: String,
     pub(crate) current_directory: String,
@@ -29,14 +31,24 @@ const SHARED: &[(&str, u64, u64)] =
     &[("ntdll.dll", 0, 0x1f_5000), ("KERNEL32.DLL", 0x40_0000, 0xb_e000), ("KERNELBASE.dll", 0x80_0000, 0x2c_e000)];
 
 /// Memory of a process that is handed out from the bottom up.
-struct Heap {
+pub(crate) struct Heap {
     space: Space,
+    start: u64,
     next: u64,
     mapped: u64,
 }
 
 impl Heap {
-    fn alloc(&mut self, assembly: &mut Assembly<'_>, bytes: u64) -> u64 {
+    pub(crate) const fn new(space: Space, start: u64) -> Self {
+        Self { space, start, next: start, mapped: start }
+    }
+
+    /// Start and end.
+    pub(crate) const fn range(&self) -> (u64, u64) {
+        (self.start, self.mapped)
+    }
+
+    pub(crate) fn alloc(&mut self, assembly: &mut Assembly<'_>, bytes: u64) -> u64 {
         let at = self.next;
         self.next = (at + bytes).next_multiple_of(16);
         while self.mapped < self.next {
@@ -46,7 +58,7 @@ impl Heap {
         at
     }
 
-    fn text(&mut self, assembly: &mut Assembly<'_>, text: &str) -> (u64, u16) {
+    pub(crate) fn text(&mut self, assembly: &mut Assembly<'_>, text: &str) -> (u64, u16) {
         let units = utf16(text);
         let at = self.alloc(assembly, units.len() as u64 + 2);
         assembly.guest.write_in(self.space, at, &units);
@@ -55,7 +67,7 @@ impl Heap {
 }
 
 impl Assembly<'_> {
-    pub(crate) fn user_memory(&mut self, spec: &ProcessSpec, space: Space, path: &str) -> UserMemory {
+    pub(crate) fn user_memory(&mut self, spec: &ProcessSpec, space: Space, path: &str, created: u64) -> UserMemory {
         let classic = self.build < 9200;
         let peb = if classic {
             0x7ff_fffd_0000 + self.rng.below(8) * PAGE
@@ -72,17 +84,30 @@ impl Assembly<'_> {
         let (shared, _) = self.guest.kernel.entry(&self.guest.memory, SHARED_DATA).expect("shared data is mapped");
         self.guest.map(space, SHARED_DATA_USER, shared >> 12 & 0xff_ffff_ffff, PageSize::Small, USER_READ | NO_EXECUTE);
         self.guest.map_new(space, peb, 1, USER | NO_EXECUTE);
-        let mut heap = Heap { space, next: heap_start, mapped: heap_start };
+        let mut heap = Heap::new(space, heap_start);
 
         let size = 0x1_0000 + self.rng.below(0x100) * PAGE;
         self.guest.map_new(space, image_base, 1, USER);
         let head = user_image(&spec.name, size, image_base, false, self.rng.next() as u32);
         self.guest.write_in(space, image_base, &head);
-        let mut dlls = vec![Dll { name: spec.name.clone(), path: win_path.clone(), base: image_base, size }];
-        for (name, offset, size) in SHARED {
+        // One that was linked to is loaded once and stays; the last was asked for later, twice.
+        let image = |index: u64, name: &str, path: String, base: u64, size: u64| Dll {
+            name: name.into(),
+            path,
+            base,
+            size,
+            entry: base + 0x1000,
+            // ImageDll, ProcessAttachCalled; the program itself is no DLL.
+            flags: if index == 0 { 0 } else { 0x8_0004 },
+            load_time: Some(created + 10_000 * (index + 1)),
+            load_count: Some(if index < SHARED.len() as u64 { u32::MAX } else { 2 }),
+            load_reason: Some(if index < SHARED.len() as u64 { 0 } else { 4 }),
+        };
+        let mut dlls = vec![image(0, &spec.name, win_path.clone(), image_base, size)];
+        for (index, (name, offset, size)) in (1..).zip(SHARED) {
             let base = images + offset;
             self.shared_image(space, name, base, *size);
-            dlls.push(Dll { name: (*name).into(), path: format!("{SYSTEM32}{name}"), base, size: *size });
+            dlls.push(image(index, name, format!("{SYSTEM32}{name}"), base, *size));
         }
 
         let parameters = self.parameters(&mut heap, &win_path, &command_line, &current_directory);
@@ -110,9 +135,9 @@ impl Assembly<'_> {
             }
         }
         self.set_page_state(space, peb, spec.peb_page);
-        let peb32 = spec.wow64.then_some(0x30_0000);
-        let heap = (heap_start, heap.mapped);
-        UserMemory { peb, peb32, image_base, command_line, current_directory, dlls, heap }
+        let loader32 = spec.wow64.then(|| self.loader32(space, &spec.name, &win_path));
+        let heap = heap.range();
+        UserMemory { peb, loader32, image_base, command_line, current_directory, dlls, heap }
     }
 
     fn parameters(&mut self, heap: &mut Heap, path: &str, command_line: &str, directory: &str) -> u64 {
@@ -158,11 +183,19 @@ impl Assembly<'_> {
             let size = self.guest.size_of("_LDR_DATA_TABLE_ENTRY", 0x120);
             let entry = heap.alloc(self, size);
             let (path, name) = (heap.text(self, &dll.path), heap.text(self, &dll.name));
+            // Since Windows 8 the count lies in a node of its own.
+            let node = heap.alloc(self, 0x50);
+            self.guest.at_in(space, node, "_LDR_DDAG_NODE").set("LoadCount", dll.load_count.unwrap_or(0).into());
             self.guest
                 .at_in(space, entry, "_LDR_DATA_TABLE_ENTRY")
                 .set("DllBase", dll.base)
-                .set("EntryPoint", dll.base + 0x1000)
+                .set("EntryPoint", dll.entry)
                 .set("SizeOfImage", dll.size)
+                .set("Flags", dll.flags.into())
+                .set("LoadTime", dll.load_time.unwrap_or(0))
+                .set("LoadReason", dll.load_reason.unwrap_or(0).into())
+                .set("DdagNode", node)
+                .set("LoadCount", dll.load_count.unwrap_or(0).into())
                 .text("FullDllName", path)
                 .text("BaseDllName", name)
                 .set("OriginalBase", dll.base);

@@ -46,4 +46,15 @@ pub enum Error {
     /// An answer could not be written.
     #[error("the answer could not be written: {0}")]
     Write(#[from] io::Error),
+    /// A format that cannot hold an answer.
+    #[error("{format} holds one table, which {what} is not: json and jsonl can hold it")]
+    Format {
+        /// The format.
+        format: &'static str,
+        /// The answer.
+        what: &'static str,
+    },
+    /// A filter or a column that a table does not have.
+    #[error(transparent)]
+    Selection(#[from] ntlens_core::report::SelectionError),
 }

@@ -3,6 +3,8 @@
 use crate::embedded::EMBEDDED;
 use crate::names::{SYMBOL, SYMBOLS};
 use ntlens_core::report::memory::MEMORY;
+use ntlens_core::report::page::{self, SECTIONS, Section};
+use ntlens_core::report::processes::PROCESSES;
 use ntlens_core::report::translation::TRANSLATION;
 use ntlens_core::report::{Heading, Kind, QUESTIONS};
 use serde_json::{Map, Value as Json, json};
@@ -21,6 +23,7 @@ pub fn schema() -> Json {
     ] {
         tables.insert(name.into(), row(about, &headings));
     }
+    tables.insert(page::NAME.into(), page_row());
     let rows_by_table: Vec<Json> = tables
         .keys()
         .map(|name| {
@@ -36,6 +39,7 @@ pub fn schema() -> Json {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ntlens/1",
+        "description": "A document with all columns; one for which columns were chosen has these alone.",
         "type": "object",
         "properties": {
             "schema": {"const": "ntlens/1"},
@@ -70,6 +74,23 @@ pub fn schema() -> Json {
     })
 }
 
+/// A row of the page of a process: that of `processes`, with the rows of other tables.
+fn page_row() -> Json {
+    let of = |section: &Section| {
+        let name = section.question.name();
+        (name.into(), json!({"type": "array", "items": {"$ref": format!("#/$defs/{name}")}}))
+    };
+    let sections: Map<String, Json> = SECTIONS.iter().map(of).collect();
+    let always = SECTIONS.iter().filter(|section| section.on_request.is_none());
+    let required: Vec<&str> = always.map(|section| section.question.name()).collect();
+    json!({
+        "description": "all about one process",
+        "allOf": [{"$ref": format!("#/$defs/{}", PROCESSES.table.name)}],
+        "properties": {"sections": {"type": "object", "properties": sections, "required": required}},
+        "required": ["sections"],
+    })
+}
+
 /// A row of one table.
 fn row(about: &str, columns: &[Heading]) -> Json {
     let mut properties: Map<String, Json> =
@@ -94,6 +115,7 @@ fn property(kind: Kind, about: &str) -> Json {
         Kind::Confidence => json!({"type": ["number", "null"], "minimum": 0, "maximum": 1}),
         Kind::Duration => json!({"type": ["number", "null"], "minimum": 0}),
         Kind::List => json!({"type": ["array", "null"], "items": {"type": "string"}}),
+        Kind::Numbers => json!({"type": ["array", "null"], "items": {"type": "integer", "minimum": 0}}),
         Kind::Addresses => json!({"type": ["array", "null"], "items": {"type": "string", "pattern": ADDRESS}}),
         _ => json!({"type": ["string", "null"]}),
     };

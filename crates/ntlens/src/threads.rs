@@ -14,21 +14,18 @@ const MOST: usize = 8;
 const FEW: usize = 32;
 
 impl Spread for Threads {
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>> {
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST);
-        if threads < 2 || count < FEW {
-            return OneByOne.rows(count, row);
+        if threads < 2 || rows.len() < FEW {
+            return OneByOne.fill(rows, row);
         }
-        let part = count.div_ceil(threads);
+        let part = rows.len().div_ceil(threads);
+        // A thread that panics makes the scope panic.
         thread::scope(|scope| {
-            let starts = (0..count).step_by(part);
-            let parts = starts.map(|start| start..count.min(start + part));
-            let running: Vec<_> = parts.map(|part| scope.spawn(move || part.map(row).collect::<Vec<_>>())).collect();
-            running
-                .into_iter()
-                .flat_map(|part| part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        })
+            for (number, rows) in rows.chunks_mut(part).enumerate() {
+                scope.spawn(move || OneByOne.fill(rows, &|index, cells| row(number * part + index, cells)));
+            }
+        });
     }
 }
 
@@ -39,9 +36,13 @@ mod tests {
 
     #[test]
     fn the_rows_keep_their_order() {
-        let row = |index: usize| vec![Cell::Value(Value::Uint(index as u64))];
+        let row = |index: usize, cells: &mut Vec<Cell>| cells.push(Cell::Value(Value::Uint(index as u64)));
         for count in [0, 1, 31, 32, 33, 1000] {
-            assert_eq!(Threads.rows(count, &row), OneByOne.rows(count, &row));
+            let (mut one, mut other) = (vec![Vec::new(); count], vec![Vec::new(); count]);
+            Threads.fill(&mut one, &row);
+            OneByOne.fill(&mut other, &row);
+            assert_eq!(one, other);
+            assert!(one.iter().all(|cells| cells.len() == 1));
         }
     }
 }

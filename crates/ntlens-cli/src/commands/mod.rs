@@ -6,18 +6,20 @@ mod dt;
 mod extract;
 mod kernel;
 mod licenses;
+mod process;
 mod read;
 mod schema;
 mod symbols;
 mod translate;
 
 use crate::options;
-use crate::output::{Failure, Status, set_color};
+use crate::output::{Failure, Output, Status, set_color};
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
-use ntlens::Threads;
 use ntlens::render::Format;
-use ntlens::report::{QUESTIONS, Wanted};
+use ntlens::report::processes::TREE;
+use ntlens::report::{QUESTIONS, Question, Wanted};
+use ntlens::{OpenDump, Threads};
 
 /// A command that is no question.
 pub(crate) struct Other {
@@ -29,6 +31,7 @@ pub(crate) struct Other {
 
 /// All of them.
 const OTHERS: &[Other] = &[
+    process::PROCESS,
     demo::DEMO,
     read::READ,
     translate::TRANSLATE,
@@ -43,7 +46,8 @@ const OTHERS: &[Other] = &[
 pub(crate) fn cli() -> Command {
     let questions = QUESTIONS.iter().map(|question| {
         let command = Command::new(question.name()).about(sentence(question.about())).args(options::dump());
-        options::with_parameters(command, question.parameters()).args(options::output())
+        let command = options::with_parameters(command, question.parameters());
+        command.args(options::selection()).args(options::output())
     });
     Command::new("ntlens")
         .about("Reads Windows x64 kernel memory dumps: every process and how it is protected, from the kernel's own objects")
@@ -58,12 +62,26 @@ pub(crate) fn cli() -> Command {
                 .global(true)
                 .default_value("auto")
                 .value_parser(PossibleValuesParser::new(["auto", "always", "never"]))
-                .help("Colours in remarks"),
+                .help("Colours in tables and remarks"),
         )
         .subcommands(questions)
         .subcommands(OTHERS.iter().map(|other| (other.spec)()))
         .arg_required_else_help(true)
         .subcommand_negates_reqs(true)
+}
+
+/// Answers a question with the rows and columns that are wanted.
+fn ask(question: &dyn Question, dump: &OpenDump, matches: &ArgMatches, target: &Output) -> Result<Status, Failure> {
+    let arguments = options::arguments(matches, question.parameters());
+    let mut selection = options::selected(matches, question.selection(target.wanted()))?;
+    if arguments.flag(TREE) && matches.contains_id("sort") {
+        return Err(Failure::Usage("--tree has its own order, and takes no --sort".into()));
+    }
+    if arguments.flag(TREE) && target.format == Format::Table {
+        selection = selection.outline();
+    }
+    let answer = question.ask_selected(dump, &arguments, &selection, &Threads)?;
+    target.answer(dump, &answer)
 }
 
 fn flag(name: &'static str) -> Arg {
@@ -89,11 +107,10 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<Status, Failure> {
     };
     if let Some(question) = ntlens::report::question(name) {
         let target = options::target(matches)?;
+        // A filter that cannot be read is told before a large file is opened.
+        options::selected(matches, question.selection(Wanted::All))?;
         let dump = options::open(matches)?.dump;
-        let wanted = if target.format == Format::Table { Wanted::Screen } else { Wanted::All };
-        let arguments = options::arguments(matches, question.parameters());
-        let answer = question.ask_with(&dump, &arguments, wanted, &Threads)?;
-        return target.answer(&dump, &answer);
+        return ask(question, &dump, matches, &target);
     }
     let other = OTHERS.iter().find(|other| (other.spec)().get_name() == name);
     other.map_or_else(|| Err(Failure::Usage(format!("no command is named {name}"))), |other| (other.run)(matches))

@@ -109,20 +109,21 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn only_remarks_have_colours() {
+fn colours_are_for_terminals() {
     let colored = |arguments: &[&str], no_color: bool| {
         let mut command = command(arguments);
         if no_color {
             command.env("NO_COLOR", "1");
         }
         let run = finish(command);
-        assert!(!run.stdout.contains('\x1b'), "{arguments:?}");
         assert!(run.stderr.contains("note"), "{}", run.stderr);
-        run.stderr.contains('\x1b')
+        (run.stdout.contains('\x1b'), run.stderr.contains('\x1b'))
     };
-    assert!(!colored(&["demo"], false), "nobody is at a terminal");
-    assert!(!colored(&["demo", "--color", "never"], false));
-    assert!(!colored(&["demo"], true));
-    assert!(colored(&["demo", "--color", "always"], false));
-    assert!(colored(&["demo", "--color", "always"], true), "an option is nearer than the environment");
+    assert_eq!(colored(&["demo"], false), (false, false), "nobody is at a terminal");
+    assert_eq!(colored(&["demo", "--color", "never"], false), (false, false));
+    assert_eq!(colored(&["demo"], true), (false, false));
+    assert_eq!(colored(&["demo", "--color", "always"], false), (true, true));
+    assert_eq!(colored(&["demo", "--color", "always"], true), (true, true), "an option is nearer than the environment");
+    let json = ["demo", "--color", "always", "--format", "json"];
+    assert_eq!(colored(&json, false), (false, true), "what programs read has none");
 }

@@ -9,6 +9,8 @@ mod memory;
 mod output_file;
 mod remarks;
 mod schema;
+mod selection;
 mod support;
 mod symbols;
+mod terminal;
 mod tools;

@@ -21,8 +21,8 @@ const CONTRACT: &[(&str, &str)] = &[
          handle_count sources protection protection_level protection_type protection_signer protection_audit \
          signature_level signature_level_name section_signature_level section_signature_level_name critical \
          system_process subsystem_process cross_session_create minimal pico frozen being_debugged exiting deleted \
-         flags flags2 flags3 flags_raw flags2_raw flags3_raw integrity integrity_rid session_id token user_sid \
-         user_name token_session_id logon_id elevation app_container package_sid capabilities privileges_enabled \
+         flags flags2 flags3 flags_raw flags2_raw flags3_raw integrity integrity_rid session_id job job_name \
+         job_chain silo silo_kind silo_id token user_sid user_name token_session_id logon_id elevation app_container package_sid capabilities privileges_enabled \
          restricted trust_label mitigations mitigation_flags_raw mitigation_flags2_raw mitigation_flags3_raw",
     ),
     (
@@ -34,8 +34,18 @@ const CONTRACT: &[(&str, &str)] = &[
     ("holders", "object type path object_session_id holder_pid holder holder_session_id handle granted_access access"),
     ("callbacks", "kind address module symbol"),
     ("loggers", "logger_id name log_file mode"),
+    ("sessions", "session_id space processes create_time"),
+    ("jobs", "job name job_id session_id parent_job silo_kind silo_id processes"),
+    ("silos", "job silo_kind silo_id container_id state session_id processes root_directory"),
     ("modules", "base size name path entry timestamp checksum"),
     ("unloaded", "name start end unload_time"),
+    (
+        "cpus",
+        "number pcr prcb cr0 cr2 cr3 cr4 cr8 efer lstar cstar star sfmask gdt_base idt_base current_thread idle_thread \
+         features",
+    ),
+    ("idt", "processor vector address module symbol dpl ist"),
+    ("ssdt", "table index address module symbol"),
 ];
 
 /// What a column holds, as the schema tells it.
@@ -48,6 +58,7 @@ pub(crate) enum Kind {
     Time,
     Address,
     Addresses,
+    Numbers,
     List,
     Text,
 }
@@ -61,6 +72,7 @@ impl Kind {
             "number" if property["maximum"] == 1 => Self::Confidence,
             "number" => Self::Seconds,
             "array" if is_address(&property["items"]) => Self::Addresses,
+            "array" if property["items"]["type"] == "integer" => Self::Numbers,
             "array" => Self::List,
             "string" if is_address(property) => Self::Address,
             "string" if property["format"] == "date-time" => Self::Time,
@@ -84,6 +96,7 @@ impl Kind {
                 Self::Time => value.as_str().is_some_and(is_time),
                 Self::Address => value.as_str().is_some_and(is_address),
                 Self::Addresses => all(is_address),
+                Self::Numbers => value.as_array().is_some_and(|values| values.iter().all(Json::is_u64)),
                 Self::List => all(|_| true),
                 Self::Text => value.is_string(),
             }
@@ -111,7 +124,7 @@ fn schema() -> &'static Json {
 /// The columns of a table in their order.
 pub(crate) fn columns(table: &str) -> Vec<(String, Kind)> {
     let properties = schema()["$defs"][table]["properties"].as_object().unwrap_or_else(|| panic!("no table {table}"));
-    let columns = properties.iter().filter(|(name, _)| *name != "absent");
+    let columns = properties.iter().filter(|(name, _)| !["absent", "sections"].contains(&name.as_str()));
     columns.map(|(name, property)| (name.clone(), Kind::of(property))).collect()
 }
 

@@ -5,7 +5,7 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::layout::{Layouts, Type};
+use crate::layout::{FieldDef, Layouts, Type};
 use alloc::string::String;
 use alloc::vec::Vec;
 use byteorder::{ByteOrder, LittleEndian};
@@ -127,24 +127,35 @@ impl Bits {
 pub struct Flags {
     /// Bytes from the structure's start.
     pub offset: u32,
+    /// Bytes of the integer, at most 8.
+    size: u8,
     names: Vec<(u8, u8, String)>,
 }
 
 impl Flags {
+    /// Bytes of an integer whose type does not tell: what Windows calls flags is 4 bytes long.
+    const USUAL_SIZE: u8 = 4;
+
+    /// The names of all bits that have one, set or not.
+    pub fn known(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|(.., name)| &**name)
+    }
+
     /// The names of what is set: `Name` for one bit, `Name=value` for several, `bit_N` where no name is known.
-    pub fn names(&self, value: u32) -> Vec<String> {
-        let mut rest = u64::from(value);
+    pub fn names(&self, value: impl Into<u64>) -> Vec<String> {
+        let value = value.into();
+        let mut rest = value;
         let mut set = Vec::new();
         for (position, length, name) in &self.names {
             let bits = Bits { offset: 0, position: *position, length: *length };
-            let held = bits.of(value.into());
+            let held = bits.of(value);
             if held == 0 || bits.of(rest) == 0 {
                 continue;
             }
             rest &= !(held << position);
             set.push(if *length == 1 { name.clone() } else { alloc::format!("{name}={held}") });
         }
-        set.extend((0..32).filter(|bit| rest >> bit & 1 == 1).map(|bit| alloc::format!("bit_{bit}")));
+        set.extend((0..u64::BITS).filter(|bit| rest >> bit & 1 == 1).map(|bit| alloc::format!("bit_{bit}")));
         set
     }
 }
@@ -186,32 +197,40 @@ impl Resolve for Bits {
     }
 }
 
+/// The bit fields at one offset, from the lowest.
+fn bit_fields(fields: &[FieldDef], offset: u32) -> Vec<(u8, u8, String)> {
+    let named = |field: &FieldDef| match field.ty {
+        Type::Bits { position, length, .. } => Some((position, length, String::from(&*field.name))),
+        _ => None,
+    };
+    let mut names: Vec<_> = fields.iter().filter(|field| field.offset == offset).filter_map(named).collect();
+    names.sort();
+    names
+}
+
 impl Resolve for Flags {
-    /// Finds the integer, and the bit fields over it: siblings at the same offset, or the members of a structure that
-    /// `NAMEValues` declares beside it.
+    /// Finds the integer, and the bit fields over it: siblings at the same offset, the members of a structure that
+    /// `NAMEValues` declares beside it, or, where the path leads to a structure of bits, its own.
     fn resolve(layouts: &Layouts, structure: &str, path: &str) -> Result<Self, Absent> {
-        let offset = layouts.place(structure, path)?.offset;
+        let place = layouts.place(structure, path)?;
+        let offset = place.offset;
+        if let Type::Struct(name) = &place.ty {
+            let bits = layouts.structure(name).ok_or(Absent::SymbolsNeeded)?;
+            let size = bits.size.ok_or(Absent::SymbolsNeeded)?;
+            let size = u8::try_from(size).ok().filter(|size| *size <= 8).ok_or(Absent::NoSuchField)?;
+            return Ok(Self { offset, size, names: bit_fields(&bits.fields, 0) });
+        }
         let def = layouts.structure(structure).ok_or(Absent::NoSuchField)?;
         let values = def.fields.iter().find(|field| field.name.strip_suffix("Values") == Some(path));
-        let bits = match values.map(|field| &field.ty) {
-            Some(Type::Inline(inner)) => &inner.fields,
-            _ => &def.fields,
+        let names = match values.map(|field| &field.ty) {
+            Some(Type::Inline(inner)) => bit_fields(&inner.fields, 0),
+            _ => bit_fields(&def.fields, offset),
         };
-        let nested = values.is_some();
-        let mut names: Vec<_> = bits
-            .iter()
-            .filter(|field| if nested { field.offset == 0 } else { field.offset == offset })
-            .filter_map(|field| match field.ty {
-                Type::Bits { position, length, .. } => Some((position, length, String::from(&*field.name))),
-                _ => None,
-            })
-            .collect();
-        names.sort();
-        Ok(Self { offset, names })
+        Ok(Self { offset, size: Self::USUAL_SIZE, names })
     }
 
     fn end(&self) -> u32 {
-        self.offset.saturating_add(4)
+        self.offset.saturating_add(self.size.into())
     }
 }
 
@@ -281,13 +300,29 @@ pub fn first<T>(paths: &[&str], resolve: impl Fn(&str) -> Result<T, Absent>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::{StructDef, StructKind};
 
     #[test]
     fn flags_have_names_and_unknown_bits_numbers() {
         let names = Vec::from([(2, 1, "One".into()), (4, 3, "Several".into())]);
-        let flags = Flags { offset: 0, names };
-        assert_eq!(flags.names(0b101_0110), ["One", "Several=5", "bit_1"]);
-        assert!(flags.names(0).is_empty());
+        let flags = Flags { offset: 0, size: 4, names };
+        assert_eq!(flags.names(0b101_0110_u32), ["One", "Several=5", "bit_1"]);
+        assert!(flags.names(0_u32).is_empty());
+        assert_eq!(flags.known().collect::<Vec<_>>(), ["One", "Several"]);
+    }
+
+    #[test]
+    fn a_structure_of_bits_is_flags_of_its_own_size() {
+        let bits =
+            |position, length| Type::Bits { position, length, of: Type::Base("unsigned long long".into()).into() };
+        let field = |name: &str, offset, ty| FieldDef { name: name.into(), offset, ty };
+        let def = |name: &str, size, fields| StructDef { kind: StructKind::Struct, name: name.into(), size, fields };
+        let word = def("_WORD", Some(8), Vec::from([field("High", 0, bits(63, 1)), field("Type", 0, bits(52, 3))]));
+        let outer = def("_OUTER", Some(24), Vec::from([field("u", 16, Type::Struct("_WORD".into()))]));
+        let layouts = Layouts::new(None, None, [word.into(), outer.into()], [], []);
+        let flags = Flags::resolve(&layouts, "_OUTER", "u").unwrap();
+        assert_eq!((flags.offset, flags.end()), (16, 24));
+        assert_eq!(flags.names(1 << 63 | 2_u64 << 52), ["Type=2", "High"]);
     }
 
     #[test]

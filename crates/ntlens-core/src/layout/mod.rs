@@ -12,6 +12,8 @@ use crate::address::Rva;
 pub use crate::identity::{PdbId, Version};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -318,6 +320,13 @@ impl Layouts {
         self.0.enums.get(name).map(|def| &**def)
     }
 
+    /// The name of a value of an enumeration; `Unknown(value)` for one that it does not have.
+    pub fn name_of(&self, enumeration: &str, value: u32) -> Result<String, Absent> {
+        let constants = &self.enumeration(enumeration).ok_or(Absent::SymbolsNeeded)?.constants;
+        let known = constants.iter().find(|(_, known)| *known == i64::from(value));
+        Ok(known.map_or_else(|| format!("Unknown({value})"), |(name, _)| String::from(&**name)))
+    }
+
     /// All enumerations in the order of their names.
     pub fn enumerations(&self) -> impl Iterator<Item = &EnumDef> {
         self.0.enums.values().map(|def| &**def)
@@ -388,7 +397,6 @@ impl Layouts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
 
     fn structure(name: &str, size: u32, fields: &[(&str, u32, Type)]) -> Arc<StructDef> {
         Arc::new(StructDef {

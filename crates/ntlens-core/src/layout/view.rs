@@ -33,8 +33,7 @@ impl StructView {
     /// The value of some bits.
     pub fn bits(&self, field: &Result<Bits, Absent>) -> Result<u64, Absent> {
         let field = (*field)?;
-        let bytes = self.slice(field.offset, field.end())?;
-        Ok(field.of(bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))))
+        self.slice(field.offset, field.end()).map(|bytes| field.of(integer(bytes)))
     }
 
     /// Whether one bit is set.
@@ -42,10 +41,15 @@ impl StructView {
         self.bits(field).map(|value| value != 0)
     }
 
-    /// The integer behind named flags.
+    /// The integer behind named flags, if it has 4 bytes at most.
     pub fn flags(&self, field: &Result<Flags, Absent>) -> Result<u32, Absent> {
+        self.word(field).and_then(|word| u32::try_from(word).map_err(|_| Absent::Malformed))
+    }
+
+    /// The integer behind named flags.
+    pub fn word(&self, field: &Result<Flags, Absent>) -> Result<u64, Absent> {
         let field = field.as_ref().map_err(|why| *why)?;
-        u32::decode(self.slice(field.offset, field.end())?).ok_or(Absent::Malformed)
+        self.slice(field.offset, field.end()).map(integer)
     }
 
     /// Where a field is in memory, for fields that are lists or structures themselves.
@@ -60,4 +64,9 @@ impl StructView {
         }
         self.bytes.get(range).ok_or(Absent::Malformed)
     }
+}
+
+/// At most 8 bytes as a number, the lowest first.
+fn integer(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }

@@ -5,6 +5,7 @@ use crate::address::{PAGE_BYTES, PAGE_SIZE, PagingLevels, PhysAddr, VirtAddr};
 use crate::memory::physical::PhysicalImage;
 use crate::memory::pte::{ENTRIES, ENTRY, Pte, PteRules, Software};
 use crate::memory::space::VirtualMemory;
+use crate::memory::tlb::Tlb;
 
 /// Size of the page behind an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +91,8 @@ pub struct PagedSpace {
     root: PhysAddr,
     levels: PagingLevels,
     rules: PteRules,
+    /// Pages that reads met before, if they are kept.
+    tlb: Option<Tlb>,
 }
 
 /// Levels in the order of the walk, with the lowest bit of the address that indexes each.
@@ -102,19 +105,25 @@ const WALK_END: u32 = 12;
 impl PagedSpace {
     /// The address space below a root, which may be a CR3 value with its flags.
     pub fn new(physical: PhysicalImage, cr3: u64, levels: PagingLevels, rules: PteRules) -> Self {
-        Self { physical, root: PhysAddr::from_cr3(cr3), levels, rules }
+        Self { physical, root: PhysAddr::from_cr3(cr3), levels, rules, tlb: None }
     }
 
     /// Another address space of the same machine.
     #[must_use]
     pub fn with_root(&self, cr3: u64) -> Self {
-        Self { root: PhysAddr::from_cr3(cr3), ..self.clone() }
+        Self { root: PhysAddr::from_cr3(cr3), tlb: None, ..self.clone() }
     }
 
     /// The same address space with other rules for entries that are not valid.
     #[must_use]
     pub fn with_rules(self, rules: PteRules) -> Self {
-        Self { rules, ..self }
+        Self { rules, tlb: None, ..self }
+    }
+
+    /// The same address space, keeping where pages were found: for one that is read much.
+    #[must_use]
+    pub fn keeping_pages(self) -> Self {
+        Self { tlb: Some(Tlb::default()), ..self }
     }
 
     /// Physical memory below.
@@ -250,8 +259,14 @@ pub fn self_map_slot(table: &[u8; PAGE_BYTES], root: PhysAddr) -> Option<usize> 
 
 impl VirtualMemory for PagedSpace {
     fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
-        let translation = self.translate(at)?;
-        self.physical.read_in_frame(translation.at, out)
+        if let Some(known) = self.tlb.as_ref().and_then(|tlb| tlb.get(at)) {
+            return self.physical.read_in_frame(known, out);
+        }
+        let found = self.translate(at)?.at;
+        if let Some(tlb) = &self.tlb {
+            tlb.keep(at, found);
+        }
+        self.physical.read_in_frame(found, out)
     }
 }
 
@@ -358,8 +373,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_read_equals_its_one_byte_reads(offset in 0_u64..0x3000, page in prop::sample::select(vec![0, 0x20_0000, 0x4000_0000]), len in 0_usize..0x2800) {
+        fn a_read_equals_its_one_byte_reads(offset in 0_u64..0x3000, page in prop::sample::select(vec![0, 0x20_0000, 0x4000_0000]), len in 0_usize..0x2800, keeping: bool) {
             let space = typical().space(PagingLevels::Four);
+            let space = if keeping { space.keeping_pages() } else { space };
             let at = BASE + page + offset;
             let mut whole = vec![0; len];
             let result = space.read(VirtAddr(at), &mut whole);

@@ -16,7 +16,7 @@ pub struct Hole {
 }
 
 /// Virtual memory of one address space.
-pub trait VirtualMemory: Send + Sync {
+pub trait VirtualMemory {
     /// Reads bytes that lie inside one 4 KiB page.
     fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent>;
 

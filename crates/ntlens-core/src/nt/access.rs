@@ -246,7 +246,99 @@ pub fn names(object_type: &str, access: u32) -> Vec<Cow<'static, str>> {
         let name = usize::try_from(index).ok().and_then(|index| names.get(index)).filter(|name| !name.is_empty());
         name.map_or_else(|| Cow::Owned(format!("bit_{bit}")), |name| Cow::Borrowed(*name))
     };
-    (0..u32::BITS).filter(|bit| access >> bit & 1 == 1).map(name).collect()
+    let mut found = Vec::with_capacity(access.count_ones() as usize);
+    found.extend((0..u32::BITS).filter(|bit| access >> bit & 1 == 1).map(name));
+    found
+}
+
+/// Rights of every type with which an object is changed or taken over: `DELETE`, `WRITE_DAC`, `WRITE_OWNER`.
+const STANDARD_WRITES: u32 = 0x000d_0000;
+
+/// Names of the rights of each type with which an object is changed, or made to act.
+const WRITES: &[(&str, &[&str])] = &[
+    (
+        "Desktop",
+        &[
+            "DESKTOP_CREATEWINDOW",
+            "DESKTOP_CREATEMENU",
+            "DESKTOP_HOOKCONTROL",
+            "DESKTOP_JOURNALRECORD",
+            "DESKTOP_JOURNALPLAYBACK",
+            "DESKTOP_WRITEOBJECTS",
+        ],
+    ),
+    ("Directory", &["DIRECTORY_CREATE_OBJECT", "DIRECTORY_CREATE_SUBDIRECTORY"]),
+    ("Event", &["EVENT_MODIFY_STATE"]),
+    ("File", FILE_WRITES),
+    ("IoCompletion", &["IO_COMPLETION_MODIFY_STATE"]),
+    (
+        "Job",
+        &[
+            "JOB_OBJECT_ASSIGN_PROCESS",
+            "JOB_OBJECT_SET_ATTRIBUTES",
+            "JOB_OBJECT_TERMINATE",
+            "JOB_OBJECT_SET_SECURITY_ATTRIBUTES",
+            "JOB_OBJECT_IMPERSONATE",
+        ],
+    ),
+    ("Key", &["KEY_SET_VALUE", "KEY_CREATE_SUB_KEY", "KEY_CREATE_LINK"]),
+    (
+        "Process",
+        &[
+            "PROCESS_TERMINATE",
+            "PROCESS_CREATE_THREAD",
+            "PROCESS_SET_SESSIONID",
+            "PROCESS_VM_OPERATION",
+            "PROCESS_VM_WRITE",
+            "PROCESS_DUP_HANDLE",
+            "PROCESS_CREATE_PROCESS",
+            "PROCESS_SET_QUOTA",
+            "PROCESS_SET_INFORMATION",
+            "PROCESS_SUSPEND_RESUME",
+        ],
+    ),
+    ("Section", &["SECTION_MAP_WRITE", "SECTION_EXTEND_SIZE"]),
+    ("Semaphore", &["SEMAPHORE_MODIFY_STATE"]),
+    ("SymbolicLink", &["SYMBOLIC_LINK_SET"]),
+    (
+        "Thread",
+        &[
+            "THREAD_TERMINATE",
+            "THREAD_SUSPEND_RESUME",
+            "THREAD_SET_CONTEXT",
+            "THREAD_SET_INFORMATION",
+            "THREAD_SET_THREAD_TOKEN",
+            "THREAD_IMPERSONATE",
+            "THREAD_DIRECT_IMPERSONATION",
+        ],
+    ),
+    ("Timer", &["TIMER_MODIFY_STATE"]),
+    (
+        "Token",
+        &[
+            "TOKEN_ASSIGN_PRIMARY",
+            "TOKEN_DUPLICATE",
+            "TOKEN_IMPERSONATE",
+            "TOKEN_ADJUST_PRIVILEGES",
+            "TOKEN_ADJUST_GROUPS",
+            "TOKEN_ADJUST_DEFAULT",
+            "TOKEN_ADJUST_SESSIONID",
+        ],
+    ),
+    ("WindowStation", &["WINSTA_ACCESSCLIPBOARD", "WINSTA_CREATEDESKTOP", "WINSTA_WRITEATTRIBUTES"]),
+];
+
+/// Rights that change a file, a pipe or a folder.
+const FILE_WRITES: &[&str] =
+    &["FILE_WRITE_DATA", "FILE_APPEND_DATA", "FILE_WRITE_EA", "FILE_DELETE_CHILD", "FILE_WRITE_ATTRIBUTES"];
+
+/// Whether rights let their holder change an object of a type, or act through it.
+pub fn writes(object_type: &str, access: u32) -> bool {
+    if access & STANDARD_WRITES != 0 {
+        return true;
+    }
+    let known = WRITES.iter().find(|(name, _)| *name == object_type);
+    known.is_some_and(|(_, writes)| names(object_type, access).iter().any(|right| writes.contains(&right.as_ref())))
 }
 
 #[cfg(test)]
@@ -294,5 +386,41 @@ mod tests {
         }
         assert!(names("Event", 0).is_empty());
         assert_eq!(names("Event", 0x001f_0003).len(), 7);
+    }
+
+    #[test]
+    fn writing_is_told_from_reading() {
+        for (object_type, access, expected) in [
+            ("Section", 0x0004, false),
+            ("Section", 0x0006, true),
+            ("Section", 0x0010, true),
+            ("Event", 0x0010_0001, false),
+            ("Event", 0x0010_0002, true),
+            ("Process", 0x1410, false),
+            ("Process", 0x0008, true),
+            ("Process", 0x0040, true),
+            ("Thread", 0x1048, false),
+            ("Token", 0x0008, false),
+            ("Token", 0x0002, true),
+            ("Key", 0x0002_0019, false),
+            ("Key", 0x0002_0006, true),
+            ("File", 0x0012_0089, false),
+            ("File", 0x0012_0116, true),
+            ("Mutant", 0x0010_0001, false),
+            ("Mutant", 0x001f_0001, true),
+            ("no such type", 0xffff, false),
+            ("no such type", 0x0004_0000, true),
+        ] {
+            assert_eq!(writes(object_type, access), expected, "{object_type} {access:#x}");
+        }
+    }
+
+    #[test]
+    fn every_right_to_write_is_a_right_of_its_type() {
+        for (object_type, writes) in WRITES {
+            let known = SPECIFIC.iter().find(|(name, _)| name == object_type);
+            let (_, known) = known.unwrap_or_else(|| panic!("{object_type}"));
+            assert!(writes.iter().all(|right| known.contains(right)), "{object_type}");
+        }
     }
 }

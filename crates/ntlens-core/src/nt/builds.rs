@@ -29,6 +29,9 @@ pub const FIRST_BUILD_WITHOUT_REVISION_IN_LAB: u32 = 10240;
 /// Windows 11 22H2: entries of page tables that are not valid mark pages whose content is in a file.
 pub const FIRST_BUILD_WITH_FILE_BACKED_MARKER: u32 = 22621;
 
+/// Windows 10: tokens can forbid that processes are started. Before that, these bits of their flags had no meaning.
+pub const FIRST_BUILD_WITH_CHILD_PROCESS_POLICY: u32 = 10240;
+
 /// Build and, where it is one, revision at the start of `NtBuildLab`.
 pub fn parse_build_lab(lab: &str) -> Option<(u32, Option<u32>)> {
     let mut parts = lab.split('.');

@@ -4,10 +4,14 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::{Incomplete, Place};
 use crate::memory::VirtualMemory;
+use crate::nt::group::{Found, Group, Groups};
+use crate::nt::job::{Job, Jobs};
+use crate::nt::job_census;
 use crate::nt::list::{self, Links, ListName};
 use crate::nt::process::{PROCESS_OBJECT, Process, Sources};
+use crate::nt::session::{self, Session, Sessions};
 use crate::nt::snapshot::Snapshot;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 /// The processes of a dump.
@@ -15,35 +19,79 @@ use alloc::vec::Vec;
 pub struct Processes {
     /// In the order of the active list, then the others by their ids.
     pub processes: Vec<Process>,
+    /// The jobs that the processes and the kernel's list lead to, with what contradicts itself in them.
+    pub jobs: Jobs,
+    /// The sessions that the processes are in.
+    pub sessions: Sessions,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
 
 const ACTIVE_LIST: ListName =
     ListName::new("list of active processes", "PsActiveProcessHead", "_EPROCESS.ActiveProcessLinks");
-const SESSION_LIST: ListName =
-    ListName::new("list of a session's processes", "_MM_SESSION_SPACE.ProcessList", "_EPROCESS.SessionProcessLinks");
+
+/// Which processes are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Of {
+    /// Those in the active list.
+    #[default]
+    ActiveList,
+    /// Every one that any source knows.
+    All,
+    /// Those with this id.
+    Process(u64),
+    /// The one with this `EPROCESS`.
+    Eprocess(VirtAddr),
+}
+
+impl Of {
+    /// Whether a process is meant.
+    pub fn includes(self, process: &Process) -> bool {
+        match self {
+            // A triage dump has no list to be in.
+            Self::ActiveList => process.sources().intersects(Sources::ACTIVE_LIST | Sources::CRASH_CONTEXT),
+            Self::All => true,
+            Self::Process(pid) => process.pid() == Ok(pid),
+            Self::Eprocess(at) => process.eprocess() == at,
+        }
+    }
+}
 
 /// Lists the processes of all views.
 pub fn processes(snapshot: &Snapshot) -> Processes {
-    let mut census = Census { snapshot, known: BTreeMap::new(), sessions: BTreeSet::new(), incomplete: Vec::new() };
+    let mut census = Census {
+        snapshot,
+        known: BTreeMap::new(),
+        sessions: Groups::new(snapshot, Found::default()),
+        jobs: Groups::new(snapshot, Found::default()),
+        incomplete: Vec::new(),
+    };
     if let Some(triage) = snapshot.triage() {
         census.of_triage(triage.process);
+        job_census::meet_those_of(&mut census.jobs, census.known.values().flatten());
+        session::meet_those_of(&mut census.sessions, census.known.values().flatten());
         return census.finish(&[]);
     }
     census.cid_table();
     census.session_lists();
     let order = census.active_list();
-    // Processes that only the active list knows may be in further sessions.
-    census.session_lists();
     census.of_crash();
-    census.finish(&order)
+    // What one of these lists adds may be in further sessions and jobs.
+    loop {
+        let before = census.known.len();
+        census.session_lists();
+        census.job_lists();
+        if census.known.len() == before {
+            return census.finish(&order);
+        }
+    }
 }
 
 struct Census<'a> {
     snapshot: &'a Snapshot,
     known: BTreeMap<VirtAddr, Result<Process, Absent>>,
-    sessions: BTreeSet<VirtAddr>,
+    sessions: Groups<'a, Session>,
+    jobs: Groups<'a, Job>,
     incomplete: Vec<Incomplete>,
 }
 
@@ -144,34 +192,34 @@ impl Census<'_> {
 
     /// The lists of the sessions that the processes known so far are in.
     fn session_lists(&mut self) {
-        let memory = self.snapshot.space();
-        let fields = &self.snapshot.fields().process;
-        let (Ok(list), Ok(links)) = (fields.session.process_list, fields.eprocess.session_process_links) else {
-            return;
-        };
-        let session = |process: &Process| process.session().ok().filter(|at| at.is_kernel());
-        let sessions: BTreeSet<_> = self.known.values().flatten().filter_map(session).collect();
-        for session in sessions {
-            if !self.sessions.insert(session) {
-                continue;
-            }
-            let head = session.wrapping_add(list.offset.into());
-            let offset = u64::from(links.offset);
-            let member = |at: VirtAddr| {
-                self.probe(at.wrapping_sub(offset))?;
-                Links::read(memory, at)
-            };
-            let list = list::walk(SESSION_LIST, head, Links::read(memory, head), member, Vec::new);
-            self.incomplete.extend(list.incomplete);
-            for at in list.members {
-                if let Ok(process) = self.probe(at.wrapping_sub(offset)) {
-                    process.add_source(Sources::SESSION_LIST);
-                }
+        let mut sessions = core::mem::replace(&mut self.sessions, Groups::new(self.snapshot, Found::default()));
+        session::meet_those_of(&mut sessions, self.known.values().flatten());
+        self.members(&mut sessions, Sources::SESSION_LIST);
+        self.sessions = sessions;
+    }
+
+    /// The lists of the jobs that the processes known so far and the kernel's list lead to.
+    fn job_lists(&mut self) {
+        let mut jobs = core::mem::replace(&mut self.jobs, Groups::new(self.snapshot, Found::default()));
+        job_census::meet_those_of(&mut jobs, self.known.values().flatten());
+        job_census::kernel_list(&mut jobs);
+        self.members(&mut jobs, Sources::JOB_LIST);
+        self.jobs = jobs;
+    }
+
+    /// The processes of lists that nobody walked yet.
+    fn members<G: Group>(&mut self, groups: &mut Groups<'_, G>, source: Sources) {
+        for at in groups.walk_members(|at| self.probe(at).map(|_| ())) {
+            if let Ok(process) = self.probe(at) {
+                process.add_source(source);
             }
         }
     }
 
-    fn finish(self, order: &[VirtAddr]) -> Processes {
+    fn finish(mut self, order: &[VirtAddr]) -> Processes {
+        let (mut jobs, mut sessions) = (self.jobs.finish(), self.sessions.finish());
+        self.incomplete.append(&mut sessions.incomplete);
+        self.incomplete.append(&mut jobs.incomplete);
         let place: BTreeMap<_, _> = order.iter().enumerate().map(|(index, at)| (*at, index)).collect();
         let mut processes: Vec<Process> =
             self.known.into_values().flatten().filter(|process| !process.sources().is_empty()).collect();
@@ -179,6 +227,7 @@ impl Census<'_> {
             let index = place.get(&process.eprocess()).copied().unwrap_or(usize::MAX);
             (index, process.pid().unwrap_or(u64::MAX))
         });
-        Processes { processes, incomplete: self.incomplete }
+        let jobs = job_census::finish(self.snapshot, jobs, &processes);
+        Processes { processes, jobs, sessions: Sessions::new(sessions), incomplete: self.incomplete }
     }
 }

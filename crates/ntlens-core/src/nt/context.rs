@@ -10,7 +10,7 @@ const SIZE: usize = 0x4d0;
 /// `CONTEXT_AMD64`: the flag that says whose registers these are.
 const CONTEXT_AMD64: u32 = 0x10_0000;
 
-/// The integer registers.
+/// The registers but those of floating point and vectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the processor's own")]
 pub struct Context {
@@ -18,6 +18,10 @@ pub struct Context {
     pub context_flags: u32,
     pub mxcsr: u32,
     pub cs: u16,
+    pub ds: u16,
+    pub es: u16,
+    pub fs: u16,
+    pub gs: u16,
     pub ss: u16,
     pub eflags: u32,
     pub rax: u64,
@@ -37,6 +41,12 @@ pub struct Context {
     pub r14: u64,
     pub r15: u64,
     pub rip: u64,
+    pub dr0: u64,
+    pub dr1: u64,
+    pub dr2: u64,
+    pub dr3: u64,
+    pub dr6: u64,
+    pub dr7: u64,
 }
 
 impl Context {
@@ -53,6 +63,10 @@ impl Context {
             context_flags,
             mxcsr: u32_at(0x34),
             cs: u16_at(0x38),
+            ds: u16_at(0x3a),
+            es: u16_at(0x3c),
+            fs: u16_at(0x3e),
+            gs: u16_at(0x40),
             ss: u16_at(0x42),
             eflags: u32_at(0x44),
             rax: u64_at(0x78),
@@ -72,6 +86,12 @@ impl Context {
             r14: u64_at(0xe8),
             r15: u64_at(0xf0),
             rip: u64_at(0xf8),
+            dr0: u64_at(0x48),
+            dr1: u64_at(0x50),
+            dr2: u64_at(0x58),
+            dr3: u64_at(0x60),
+            dr6: u64_at(0x68),
+            dr7: u64_at(0x70),
         })
     }
 

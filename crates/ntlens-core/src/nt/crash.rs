@@ -22,6 +22,13 @@ pub struct Crash {
     pub bugcheck_context: Result<Context, Absent>,
 }
 
+impl Crash {
+    /// The registers: those at the bug check if the dump holds them, else the header's.
+    pub fn context(&self) -> Result<Context, Absent> {
+        self.bugcheck_context.or(self.header_context)
+    }
+}
+
 /// Finds the crash. In a triage dump the writer tells; elsewhere it is the processor whose thread owns the stack that the
 /// recorded registers point into. A live dump may record none.
 pub fn crash(snapshot: &Snapshot) -> Crash {

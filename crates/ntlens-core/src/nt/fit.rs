@@ -14,10 +14,10 @@ use crate::layout::{FieldDef, Layouts, StructDef};
 use crate::memory::VirtualMemory;
 use crate::nt::etw;
 use crate::nt::infer::{Inferred, InferredField};
+use crate::nt::job::JobFields;
 use crate::nt::list::{Links, MAX_MEMBERS};
-use crate::nt::process::{EprocessFields, PROCESS_OBJECT};
+use crate::nt::process::{EprocessFields, Process};
 use crate::nt::select::KernelMarks;
-use crate::nt::silo::JobFields;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::thread::{EthreadFields, THREAD_OBJECT};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -51,7 +51,7 @@ crate::fields! {
 /// What of the dump the definitions are held against.
 struct Seen<'s> {
     snapshot: &'s Snapshot,
-    processes: Vec<VirtAddr>,
+    processes: Vec<Process>,
 }
 
 /// A definition on trial: the layouts as they would be with it.
@@ -91,8 +91,8 @@ impl<'a> Fit<'a> {
     /// Holds the revisions against the objects of a dump that was opened with the layouts so far. `true` if that rejected
     /// any more.
     pub(crate) fn judge(&mut self, snapshot: &Snapshot) -> bool {
-        let processes = snapshot.processes().processes;
-        let processes = processes.iter().map(super::Process::eprocess).take(MAX_INSTANCES).collect();
+        let mut processes = snapshot.processes().processes;
+        processes.truncate(MAX_INSTANCES);
         let seen = Seen { snapshot, processes };
         let before = (self.misfits.len(), self.incomplete.len());
         for (structure, judge) in JUDGES {
@@ -310,18 +310,13 @@ impl Seen<'_> {
     }
 
     /// The jobs that processes are in, each with the links of its processes.
-    fn jobs(&self) -> Vec<(VirtAddr, BTreeSet<VirtAddr>)> {
-        let fields = EprocessFields::resolve(self.snapshot.layouts());
-        let mut jobs: Vec<(VirtAddr, BTreeSet<VirtAddr>)> = Vec::new();
+    fn jobs(&self) -> BTreeMap<VirtAddr, BTreeSet<VirtAddr>> {
+        let mut jobs: BTreeMap<VirtAddr, BTreeSet<VirtAddr>> = BTreeMap::new();
         for process in &self.processes {
-            let view = self.view(*process, fields.extent);
-            let (Ok(job), Ok(links)) = (view.get(&fields.job), view.address_of(&fields.job_links)) else { continue };
-            if !job.is_kernel() || view.at.is_null() || self.dispatcher_type(*process) != Ok(PROCESS_OBJECT) {
-                continue;
-            }
-            match jobs.iter_mut().find(|(known, _)| *known == job) {
-                Some((_, members)) => _ = members.insert(links),
-                None => jobs.push((job, BTreeSet::from([links]))),
+            if let (Ok(Some(job)), Ok(links)) = (process.job(), process.job_links())
+                && job.is_kernel()
+            {
+                jobs.entry(job).or_default().insert(links);
             }
         }
         jobs

@@ -3,7 +3,7 @@
 use crate::absent::Absent;
 use crate::address::{PAGE_BYTES, PAGE_SIZE, VirtAddr};
 use crate::incomplete::Incomplete;
-use crate::layout::field::{Bits, Field};
+use crate::layout::field::{Bits, Field, Flags};
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
 use crate::nt::access::{ACCESS_BITS, ACCESS_MASK};
@@ -21,6 +21,8 @@ crate::fields! {
         handle_count: Field<u32> = "HandleCount",
         /// The free list that counts handles in use (Windows 8 and later).
         free_lists: Field<u64> = "FreeLists",
+        /// How it treats handles that are not valid.
+        flags: Flags = "Flags",
         /// The first handle for which no page exists yet: where the table ends.
         next_handle_needing_pool: Field<u32> = "NextHandleNeedingPool",
     }
@@ -122,6 +124,16 @@ impl HandleTables {
             (Err(why), Err(_), _) | (_, _, Err(why)) => return Err(why),
         };
         memory.read_u32(table.wrapping_add(at.into()))
+    }
+
+    /// Where the flags of a table are, and their names.
+    pub(crate) fn flags(&self) -> &Result<Flags, Absent> {
+        &self.table.flags
+    }
+
+    /// The flags of a table.
+    pub(crate) fn flags_of<M: VirtualMemory + ?Sized>(&self, memory: &M, table: VirtAddr) -> Result<u64, Absent> {
+        StructView::read(memory, table, self.table.extent).word(&self.table.flags)
     }
 
     /// All entries in use, in the order of their handles, and what could not be read.

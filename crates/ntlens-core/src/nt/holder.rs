@@ -1,12 +1,14 @@
 //! The handles of all processes turned around: who holds an object.
 
+use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::nt::handle::{self, Handle, Of};
-use crate::nt::namespace::Places;
-use crate::nt::object_type::ObjectTypes;
-use crate::nt::silo::server_silos;
+use crate::nt::integrity::Integrity;
+use crate::nt::job::Jobs;
+use crate::nt::process::{Process, Sources};
 use crate::nt::snapshot::Snapshot;
+use crate::nt::token::Tokens;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -14,7 +16,7 @@ use alloc::vec::Vec;
 #[derive(Clone, Debug)]
 pub struct Holding {
     /// The session whose namespace the object is in.
-    pub object_session_id: Result<Option<u32>, crate::absent::Absent>,
+    pub object_session_id: Result<Option<u32>, Absent>,
     /// The job of the server silo whose namespace the object is in.
     pub object_silo: Option<VirtAddr>,
     /// One handle to it.
@@ -25,6 +27,7 @@ pub struct Holding {
 #[derive(Clone, Debug, Default)]
 pub struct Holders {
     by_object: BTreeMap<VirtAddr, Vec<Holding>>,
+    parties: BTreeMap<VirtAddr, Party>,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
@@ -40,26 +43,60 @@ impl Holders {
         self.by_object.iter().map(|(object, holdings)| (*object, holdings.as_slice()))
     }
 
+    /// What matters of a process, by its `EPROCESS`.
+    pub fn party(&self, eprocess: VirtAddr) -> Option<&Party> {
+        self.parties.get(&eprocess)
+    }
+
     /// All of it, object after object.
     pub fn into_holdings(self) -> impl Iterator<Item = Holding> {
         self.by_object.into_values().flatten()
     }
 }
 
+/// What matters of a process that holds objects, or is one.
+#[derive(Clone, Debug)]
+pub struct Party {
+    /// Whether the list of active processes has it.
+    pub active: bool,
+    /// Number of its session; not applicable for a process of none, such as System.
+    pub session_id: Result<u32, Absent>,
+    /// The job of the server silo that it runs in; `None` for the host.
+    pub silo: Result<Option<VirtAddr>, Absent>,
+    /// The integrity level of its primary token; `None` for a token without a label.
+    pub integrity: Result<Option<Integrity>, Absent>,
+}
+
+impl Party {
+    fn new(snapshot: &Snapshot, jobs: &Jobs, tokens: &mut Tokens, process: &Process) -> Self {
+        let token = process.token().and_then(|at| at.map(|at| tokens.get(snapshot, at)).transpose());
+        Self {
+            active: process.sources().intersects(Sources::ACTIVE_LIST | Sources::CRASH_CONTEXT),
+            session_id: process.session_id(),
+            silo: jobs.server_silo_of(process),
+            integrity: token.and_then(|token| token.map_or(Ok(None), |token| token.integrity())),
+        }
+    }
+}
+
 /// Turns the handles of all processes around.
 pub fn holders(snapshot: &Snapshot) -> Holders {
-    let processes = snapshot.processes().processes;
-    let root = ObjectTypes::find(snapshot, &processes).root();
-    let silos = server_silos(snapshot, &processes, root);
-    let places = Places::new(&silos);
-    let found = handle::handles(snapshot, Of::All);
-    let mut holders = Holders { by_object: BTreeMap::new(), incomplete: found.incomplete };
+    let census = snapshot.processes();
+    let found = handle::handles_of(snapshot, &census, Of::All);
+    let places = snapshot.object_manager().places();
+    let mut tokens = Tokens::default();
+    let party = |process: &Process| (process.eprocess(), Party::new(snapshot, &census.jobs, &mut tokens, process));
+    let parties = census.processes.iter().map(party).collect();
+    let mut by_object: BTreeMap<VirtAddr, Vec<Holding>> = BTreeMap::new();
     for handle in found.handles {
         // What leads to no object is in `handles`, with the reason.
         let (Ok(object), Ok(_)) = (handle.target.object, &handle.target.object_type) else { continue };
-        let path = handle.target.name.as_ref().ok().and_then(Option::as_deref).unwrap_or_default();
-        let (object_session_id, object_silo) = places.of(path);
-        holders.by_object.entry(object).or_default().push(Holding { object_session_id, object_silo, handle });
+        let holdings = by_object.entry(object).or_default();
+        let (object_session_id, object_silo) = match holdings.first() {
+            Some(known) => (known.object_session_id, known.object_silo),
+            None => handle.target.path().map_or((Ok(None), None), |path| places.of(path)),
+        };
+        holdings.push(Holding { object_session_id, object_silo, handle });
     }
-    holders
+    Holders { by_object, parties, incomplete: found.incomplete }
 }

@@ -40,6 +40,23 @@ impl Links {
     }
 }
 
+/// Whether what lies at an address is part of a list: a neighbour that it points at points back.
+pub(crate) fn is_linked<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> bool {
+    let points_back =
+        |next: VirtAddr, back: fn(Links) -> VirtAddr| Links::read(memory, next).is_ok_and(|l| back(l) == at);
+    Links::read(memory, at).is_ok_and(|links| {
+        points_back(links.flink, |links| links.blink) || points_back(links.blink, |links| links.flink)
+    })
+}
+
+/// Whether the lists that a structure in resident memory is part of or begins speak against its being there: all that the
+/// dump holds are broken, or nothing is mapped where they should be.
+pub(crate) fn speak_against<M: VirtualMemory + ?Sized>(memory: &M, lists: &[Result<VirtAddr, Absent>]) -> bool {
+    let held = |at: &VirtAddr| !Links::read(memory, *at).is_err_and(Absent::is_missing_from_dump);
+    let mut held = lists.iter().flatten().copied().filter(held).peekable();
+    held.peek().is_some() && !held.any(|at| is_linked(memory, at))
+}
+
 /// What a walk found.
 #[derive(Clone, Debug, Default)]
 pub struct List {
@@ -345,6 +362,36 @@ mod tests {
     fn a_whole_list_is_walked_once() {
         assert_eq!(found(&ring(5), vec![]), (vec![1, 2, 3, 4, 5], 0));
         assert_eq!(found(&ring(0), vec![]), (vec![], 0));
+    }
+
+    /// Memory that holds these links and nothing else.
+    struct Held(BTreeMap<VirtAddr, Links>, Absent);
+
+    impl VirtualMemory for Held {
+        fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
+            let links = self.0.get(&at).ok_or(self.1)?;
+            out[..8].copy_from_slice(&links.flink.0.to_le_bytes());
+            out[8..16].copy_from_slice(&links.blink.0.to_le_bytes());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn one_list_that_holds_together_is_enough_for_a_structure() {
+        let (whole, nowhere) = (Ok(member(1)), Ok(VirtAddr(0xdead_0000)));
+        let unknown = Err(Absent::SymbolsNeeded);
+        for (missing, lists, expected) in [
+            (Absent::NonCanonical, [whole, nowhere], false),
+            (Absent::NonCanonical, [nowhere, nowhere], true),
+            (Absent::NonCanonical, [nowhere, unknown], true),
+            (Absent::AddressNotInDump, [nowhere, nowhere], false),
+            (Absent::AddressNotInDump, [unknown, unknown], false),
+        ] {
+            assert_eq!(speak_against(&Held(ring(3), missing), &lists), expected, "{missing} {lists:?}");
+        }
+        let mut broken = ring(3);
+        broken.insert(VirtAddr(0xdead_0000), Links { flink: member(2), blink: VirtAddr(0) });
+        assert!(speak_against(&Held(broken, Absent::AddressNotInDump), &[nowhere, unknown]));
     }
 
     #[test]

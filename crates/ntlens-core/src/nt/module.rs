@@ -6,7 +6,6 @@ use crate::dump::triage::TriageDriver;
 use crate::incomplete::Incomplete;
 use crate::layout::field::{Embedded, Field};
 use crate::layout::view::StructView;
-use crate::memory::VirtualMemory;
 use crate::nt::image::ImageHeaders;
 use crate::nt::list::{self, Links, ListName};
 use crate::nt::list_search;
@@ -163,17 +162,8 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
         Links::read(memory, at)
     };
     // The kernel has no second list of them: a head that leads nowhere is found again through what points at it.
-    let others = || if is_list_head(memory, head) { Vec::new() } else { list_search::neighbours(memory, head) };
+    let others = || if list::is_linked(memory, head) { Vec::new() } else { list_search::neighbours(memory, head) };
     let list = list::walk(LIST, head, Links::read(memory, head), member, others);
     let read = |at: &VirtAddr| views.get(at).map(|view| Module::read(snapshot, fields, view));
     Modules { modules: list.members.iter().filter_map(read).collect(), incomplete: list.incomplete }
-}
-
-/// Where the kernel keeps the list, for searches that know no symbol.
-pub(crate) fn is_list_head<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> bool {
-    let points_back =
-        |next: VirtAddr, back: fn(Links) -> VirtAddr| Links::read(memory, next).is_ok_and(|l| back(l) == at);
-    Links::read(memory, at).is_ok_and(|links| {
-        points_back(links.flink, |links| links.blink) || points_back(links.blink, |links| links.flink)
-    })
 }

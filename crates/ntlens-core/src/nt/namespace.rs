@@ -3,24 +3,15 @@
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
-use crate::layout::field::Field;
-use crate::layout::view::StructView;
 use crate::nt::object_name::below;
 use crate::nt::object_type::{ObjectTypes, ROOT};
-use crate::nt::silo::{ServerSilo, server_silos};
+use crate::nt::silo::ServerSilo;
 use crate::nt::snapshot::Snapshot;
+use crate::nt::symbolic_link;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-
-crate::fields! {
-    /// Fields of `_OBJECT_SYMBOLIC_LINK`.
-    pub struct SymbolicLinkFields of "_OBJECT_SYMBOLIC_LINK" {
-        /// What it stands for: a string, or since Windows 10 a function of the kernel that tells it.
-        link_target: Field<[u8; 16]> = "LinkTarget",
-    }
-}
 
 /// An object of the namespace.
 #[derive(Clone, Debug)]
@@ -43,6 +34,9 @@ pub struct NamedObject {
     pub pointer_count: Result<u64, Absent>,
     /// What a symbolic link stands for; `None` for other objects.
     pub link_target: Result<Option<String>, Absent>,
+    /// Where a symbolic link leads in the end, for a process of the link's own session and silo; `None` for other
+    /// objects, and for one that leads nowhere.
+    pub resolved: Result<Option<String>, Absent>,
 }
 
 /// The objects of the namespace, and what could not be read.
@@ -50,6 +44,8 @@ pub struct NamedObject {
 pub struct Namespace {
     /// Each object once: a directory, then what is in it, in the order of their names.
     pub objects: Vec<NamedObject>,
+    /// The server silos, each with its root.
+    pub silos: Vec<ServerSilo>,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
@@ -63,15 +59,14 @@ const MAX_NAMED: usize = 16;
 
 /// Walks the tree of directories. Symbolic links are listed and not followed.
 pub fn namespace(snapshot: &Snapshot) -> Namespace {
-    let census = snapshot.processes();
-    let types = ObjectTypes::find(snapshot, &census.processes);
-    let silos = server_silos(snapshot, &census.processes, types.root());
+    let manager = snapshot.object_manager();
+    let (types, silos) = (manager.types(), manager.server_silos());
     let mut walk = Walk {
         snapshot,
-        types: &types,
-        places: Places::new(&silos),
+        types,
+        places: manager.places(),
         seen: BTreeSet::new(),
-        found: Namespace { objects: Vec::new(), incomplete: types.incomplete.clone() },
+        found: Namespace { incomplete: types.incomplete.clone(), ..Namespace::default() },
         text: 0,
         lost: 0,
     };
@@ -86,7 +81,8 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
         let what = "objects whose names could not be read";
         found.incomplete.push(Incomplete::new(what, "object directories", Absent::Malformed).times(walk.lost));
     }
-    for silo in &silos {
+    symbolic_link::resolve(&mut found.objects, silos);
+    for silo in silos {
         let known = match &silo.root {
             Ok(Some(root)) => found.objects.iter().any(|object| object.path.eq_ignore_ascii_case(root)),
             _ => false,
@@ -96,6 +92,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
             found.incomplete.push(Incomplete::new("root directory of a server silo", silo.job, why));
         }
     }
+    found.silos = silos.to_vec();
     found
 }
 
@@ -172,7 +169,8 @@ impl Walk<'_> {
         let is_directory = is("Directory") || path.as_ref() == ROOT;
         let (session_id, silo) = self.places.of(&path);
         self.found.objects.push(NamedObject {
-            link_target: if is("SymbolicLink") { link_target(self.snapshot, object) } else { Ok(None) },
+            link_target: if is("SymbolicLink") { symbolic_link::target(self.snapshot, object) } else { Ok(None) },
+            resolved: Ok(None),
             name,
             object,
             session_id,
@@ -184,19 +182,6 @@ impl Walk<'_> {
         });
         is_directory
     }
-}
-
-/// What a symbolic link stands for.
-fn link_target(snapshot: &Snapshot, link: VirtAddr) -> Result<Option<String>, Absent> {
-    let fields = &snapshot.fields().symbolic_link;
-    let view = StructView::read(snapshot.space(), link, fields.extent);
-    let offset = fields.link_target?.offset;
-    // A string begins with two lengths of 16 bits: an address of the kernel here is that of a function.
-    let first = view.get(&Ok(Field::<VirtAddr>::at(offset)))?;
-    if first.is_kernel() {
-        return Err(Absent::NotApplicable);
-    }
-    snapshot.fields().unicode_string.read_in(&view, offset, snapshot.space())
 }
 
 /// To which session and container paths belong.
@@ -213,6 +198,12 @@ impl<'a> Places<'a> {
         // Of silos inside one another the innermost is the one that a path belongs to.
         silos.sort_by_key(|(root, _)| core::cmp::Reverse(root.len()));
         Self { silos }
+    }
+
+    /// What of a path is below the root of its silo, and the silo's job.
+    pub(crate) fn inside<'p>(&self, path: &'p str) -> (&'p str, Option<VirtAddr>) {
+        let found = self.silos.iter().find_map(|(root, silo)| Some((inside(path, root)?, Some(silo.job))));
+        found.unwrap_or((path, None))
     }
 
     /// The session whose namespace a path is in, and the job of the server silo.
@@ -275,12 +266,8 @@ mod tests {
 
     #[test]
     fn a_container_has_sessions_of_its_own() {
-        let silo = |job, root: &str, session_id| ServerSilo {
-            job: VirtAddr(job),
-            globals: VirtAddr(job),
-            session_id,
-            root: Ok(Some(root.into())),
-        };
+        let silo =
+            |job, root: &str, session_id| ServerSilo { job: VirtAddr(job), session_id, root: Ok(Some(root.into())) };
         let silos = [
             silo(1, "\\Silos\\278", Ok(3)),
             silo(2, "\\Silos\\278\\Silos\\9", Err(Absent::DemandZero)),

@@ -5,11 +5,12 @@ use crate::address::VirtAddr;
 use crate::layout::Layouts;
 use crate::layout::field::{Bits, Embedded, Field};
 use crate::layout::view::StructView;
-use crate::memory::VirtualMemory;
+use crate::memory::{Pages, VirtualMemory};
 use crate::nt::object::ObjectHeader;
 use crate::nt::object_type::ROOT;
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
+use crate::nt::space::Space;
 use crate::text;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -61,6 +62,29 @@ crate::fields! {
 }
 
 crate::fields! {
+    /// Fields of `_SECTION_OBJECT`, before Windows 10.
+    struct SectionObjectFields of "_SECTION_OBJECT" {
+        /// The segment; symbols name its type `_SEGMENT_OBJECT`, and it is a `_SEGMENT`.
+        segment: Field<VirtAddr> = "Segment",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_SEGMENT`.
+    struct SegmentFields of "_SEGMENT" {
+        control_area: Field<VirtAddr> = "ControlArea",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_VPB`: what is mounted where.
+    struct VpbFields of "_VPB" {
+        /// The device of the volume; `DeviceObject` beside it is the file system's, which has no name.
+        real_device: Field<VirtAddr> = "RealDevice",
+    }
+}
+
+crate::fields! {
     /// Fields of `_CONTROL_AREA`.
     struct ControlAreaFields of "_CONTROL_AREA" {
         /// The file, a fast reference.
@@ -76,6 +100,9 @@ pub struct NameFields {
     key_control_block: KeyControlBlockFields,
     name_block: NameBlockFields,
     section: SectionFields,
+    section_object: SectionObjectFields,
+    segment: SegmentFields,
+    vpb: VpbFields,
     control_area: ControlAreaFields,
 }
 
@@ -88,13 +115,14 @@ impl NameFields {
             key_control_block: KeyControlBlockFields::resolve(layouts),
             name_block: NameBlockFields::resolve(layouts),
             section: SectionFields::resolve(layouts),
+            section_object: SectionObjectFields::resolve(layouts),
+            segment: SegmentFields::resolve(layouts),
+            vpb: VpbFields::resolve(layouts),
             control_area: ControlAreaFields::resolve(layouts),
         }
     }
 }
 
-/// `VPB.RealDevice`, from `wdm.h`: drivers are compiled with it.
-const VPB_REAL_DEVICE: u64 = 0x10;
 /// Directories, keys or files above one another. The registry itself allows 512.
 pub(crate) const MAX_DEPTH: usize = 512;
 /// UTF-16 units of a path that is still one: what one `UNICODE_STRING` can hold. Each takes four bytes here at most.
@@ -107,6 +135,7 @@ pub(crate) type Name = Result<Option<Arc<str>>, Absent>;
 #[derive(Debug)]
 pub struct Names<'s> {
     snapshot: &'s Snapshot,
+    memory: Pages<'s, Space>,
     /// Paths of objects that others stand below, by their bodies.
     named: BTreeMap<VirtAddr, Name>,
     /// Paths of registry keys by their control blocks.
@@ -123,10 +152,21 @@ impl<'s> Names<'s> {
             Some((process.eprocess(), process_name(pid, &process.name().ok()?).into()))
         };
         let processes = processes.iter().filter_map(named).collect();
-        Self { snapshot, named: BTreeMap::new(), keys: BTreeMap::new(), processes }
+        Self {
+            snapshot,
+            memory: Pages::new(snapshot.space()),
+            named: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            processes,
+        }
     }
 
-    /// The full name of an object of a type.
+    /// The headers of an object, by the address of the first.
+    pub(crate) fn header(&self, at: VirtAddr) -> ObjectHeader<'s> {
+        self.snapshot.fields().object.at(&self.memory, at)
+    }
+
+    /// The full name of an object of a type. A section without one has that of its file, which is another question.
     pub fn of(&mut self, object_type: &str, header: &ObjectHeader<'_>) -> Result<Option<Arc<str>>, Absent> {
         let body = header.body()?;
         match object_type {
@@ -135,17 +175,13 @@ impl<'s> Names<'s> {
             "File" => self.file(body, 0).map(|name| Some(name.into())),
             "Key" => self.key(body).map(Some),
             "Token" => Ok(None),
-            "Section" => match self.path(header)? {
-                None => self.section(body),
-                named => Ok(named),
-            },
             _ => self.path(header),
         }
     }
 
     /// An object's place in the namespace: the names of the directories above it, and its own.
     pub fn path(&mut self, header: &ObjectHeader<'_>) -> Result<Option<Arc<str>>, Absent> {
-        let Some(own) = header.name(self.snapshot.space())? else { return Ok(None) };
+        let Some(own) = header.name(&self.memory)? else { return Ok(None) };
         let Some(directory) = own.directory else { return Ok(Some(own.name.into())) };
         let above = self.directory(directory)?;
         Ok(Some(below(&above, &own.name)?))
@@ -162,8 +198,8 @@ impl<'s> Names<'s> {
                 Some(other) => return Err(other.clone().err().unwrap_or(Absent::Malformed)),
                 None => {}
             }
-            let own = self.snapshot.fields().object.of_body(self.snapshot.space(), at).and_then(|header| {
-                let name = header.name(self.snapshot.space())?;
+            let own = self.snapshot.fields().object.of_body(&self.memory, at).and_then(|header| {
+                let name = header.name(&self.memory)?;
                 name.ok_or(Absent::Malformed)
             });
             let own = match own {
@@ -211,14 +247,13 @@ impl<'s> Names<'s> {
 
     fn thread(&self, body: VirtAddr) -> Result<String, Absent> {
         let fields = &self.snapshot.fields().thread;
-        let id =
-            |field: Result<Field<u64>, Absent>| self.snapshot.space().read_u64(body.wrapping_add(field?.offset.into()));
+        let id = |field: Result<Field<u64>, Absent>| self.memory.read_u64(body.wrapping_add(field?.offset.into()));
         Ok(format!("{}.{}", id(fields.unique_process)?, id(fields.unique_thread)?))
     }
 
     /// The device's name and the path on it. A path that does not begin at the device's root begins at another file.
     fn file(&mut self, body: VirtAddr, depth: usize) -> Result<String, Absent> {
-        let memory = self.snapshot.space();
+        let memory = &self.memory;
         let fields = &self.snapshot.fields().object_name.file;
         let view = StructView::read(memory, body, fields.extent);
         let name_at = fields.file_name?.offset;
@@ -247,7 +282,8 @@ impl<'s> Names<'s> {
         if !vpb.is_kernel() {
             return Ok(None);
         }
-        let device = self.snapshot.space().read_pointer(vpb.wrapping_add(VPB_REAL_DEVICE))?;
+        let fields = &self.snapshot.fields().object_name.vpb;
+        let device = StructView::read(&self.memory, vpb, fields.extent).get(&fields.real_device)?;
         if device.is_kernel() { self.device(device) } else { Ok(None) }
     }
 
@@ -256,7 +292,7 @@ impl<'s> Names<'s> {
         if let Some(known) = self.named.get(&body) {
             return known.clone();
         }
-        let header = self.snapshot.fields().object.of_body(self.snapshot.space(), body);
+        let header = self.snapshot.fields().object.of_body(&self.memory, body);
         let name = header.and_then(|header| self.path(&header));
         self.named.insert(body, name.clone());
         name
@@ -264,7 +300,7 @@ impl<'s> Names<'s> {
 
     fn key(&mut self, body: VirtAddr) -> Result<Arc<str>, Absent> {
         let fields = &self.snapshot.fields().object_name.key_body;
-        let view = StructView::read(self.snapshot.space(), body, fields.extent);
+        let view = StructView::read(&self.memory, body, fields.extent);
         self.key_control_block(view.get(&fields.key_control_block)?)
     }
 
@@ -302,7 +338,7 @@ impl<'s> Names<'s> {
 
     /// A key's own name and the control block above it.
     fn key_name(&self, block: VirtAddr) -> Result<(String, VirtAddr), Absent> {
-        let memory = self.snapshot.space();
+        let memory = &self.memory;
         let fields = &self.snapshot.fields().object_name;
         if !block.is_kernel() {
             return Err(Absent::Malformed);
@@ -320,20 +356,34 @@ impl<'s> Names<'s> {
         Ok((name, parent))
     }
 
-    /// The file behind a section without a name of its own; `None` for one that is backed by the page file.
-    fn section(&mut self, body: VirtAddr) -> Name {
-        let memory = self.snapshot.space();
+    /// The file behind a section by its body; `None` for one that is backed by the page file.
+    pub(crate) fn section_file(&mut self, body: VirtAddr) -> Name {
+        let memory = &self.memory;
         let fields = &self.snapshot.fields().object_name;
-        let view = StructView::read(memory, body, fields.section.extent);
-        let area = view.get(&fields.section.control_area)?;
+        let area = if fields.section.control_area.is_ok() {
+            StructView::read(memory, body, fields.section.extent).get(&fields.section.control_area)?
+        } else {
+            let view = StructView::read(memory, body, fields.section_object.extent);
+            let segment = view.get(&fields.section_object.segment)?;
+            if segment.is_null() {
+                return Ok(None);
+            }
+            StructView::read(memory, segment, fields.segment.extent).get(&fields.segment.control_area)?
+        };
         // The low bits mark sections of files on other machines, which have no control area.
-        if area.is_null() || area.0 & 3 != 0 {
+        if area.0 & 3 != 0 { Ok(None) } else { self.control_area(area) }
+    }
+
+    /// The file that a control area maps; `None` for one that is backed by the page file.
+    pub(crate) fn control_area(&mut self, area: VirtAddr) -> Name {
+        if area.is_null() {
             return Ok(None);
         }
         if !area.is_kernel() {
             return Err(Absent::Malformed);
         }
-        let view = StructView::read(memory, area, fields.control_area.extent);
+        let fields = &self.snapshot.fields().object_name;
+        let view = StructView::read(&self.memory, area, fields.control_area.extent);
         let file = view.get(&fields.control_area.file_pointer)?.without_fast_ref();
         if file.is_null() { Ok(None) } else { self.file(file, 0).map(|name| Some(name.into())) }
     }

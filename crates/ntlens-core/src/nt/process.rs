@@ -47,7 +47,7 @@ crate::fields! {
         freeze_count: Field<u32> = "Pcb.FreezeCount",
         /// Process environment block, in user memory.
         peb: Field<VirtAddr> = "Peb",
-        /// State of 32-bit emulation.
+        /// State of 32-bit emulation: in kernel memory since Windows 10, before that the 32-bit environment block itself.
         wow64: Field<VirtAddr> = "WoW64Process" | "Wow64Process",
         /// Threads that have not ended.
         active_threads: Field<u32> = "ActiveThreads",
@@ -59,6 +59,8 @@ crate::fields! {
         token: Field<VirtAddr> = "Token",
         /// Innermost job.
         job: Field<VirtAddr> = "Job",
+        /// Job of the container it runs in.
+        server_silo: Field<VirtAddr> = "ServerSilo",
         /// Links of the innermost job's list.
         job_links: Field<Embedded> = "JobLinks",
         /// Port of a debugger.
@@ -83,6 +85,14 @@ crate::fields! {
         minimal: Bits = "Minimal",
         /// The process has a pico provider.
         pico: Bits = "PicoCreated",
+        /// What a pico provider keeps for the process.
+        pico_context: Field<VirtAddr> = "PicoContext",
+        /// The process has a half in the secure kernel.
+        secure_process: Bits = "Pcb.SecureState.Flags.SecureProcess",
+        /// The same in earlier builds: the id of that half.
+        secure_pid: Field<u64> = "Pcb.SecurePid",
+        /// Number of the trustlet, in builds that note it here.
+        trustlet_identity: Field<u64> = "TrustletIdentity",
         /// The process is ending.
         process_exiting: Bits = "ProcessExiting",
         /// The process is being deleted.
@@ -93,22 +103,14 @@ crate::fields! {
         flags2: Flags = "Flags2",
         /// Third word of flags.
         flags3: Flags = "Flags3",
+        /// Whether code may run from data pages, and how exceptions are dispatched.
+        execute_options: Flags = "Pcb.Flags",
         /// First word of mitigations.
         mitigation_flags: Flags = "MitigationFlags",
         /// Second word of mitigations.
         mitigation_flags2: Flags = "MitigationFlags2",
         /// Third word of mitigations.
         mitigation_flags3: Flags = "MitigationFlags3",
-    }
-}
-
-crate::fields! {
-    /// Fields of `_MM_SESSION_SPACE`.
-    pub struct SessionFields of "_MM_SESSION_SPACE" {
-        /// Number of the session.
-        session_id: Field<u32> = "SessionId",
-        /// Head of the list of its processes.
-        process_list: Field<Embedded> = "ProcessList",
     }
 }
 
@@ -128,13 +130,21 @@ crate::fields! {
     }
 }
 
+crate::fields! {
+    /// Fields of `_EWOW64PROCESS`.
+    pub struct Wow64Fields of "_EWOW64PROCESS" {
+        /// The 32-bit environment block.
+        peb: Field<VirtAddr> = "Peb",
+    }
+}
+
 /// The sets of fields that describe a process.
 #[derive(Clone, Debug)]
 pub struct ProcessFields {
     pub(crate) eprocess: EprocessFields,
-    pub(crate) session: SessionFields,
     peb: PebFields,
     parameters: ParameterFields,
+    wow64: Wow64Fields,
 }
 
 impl ProcessFields {
@@ -142,9 +152,9 @@ impl ProcessFields {
     pub fn resolve(layouts: &crate::layout::Layouts) -> Self {
         Self {
             eprocess: EprocessFields::resolve(layouts),
-            session: SessionFields::resolve(layouts),
             peb: PebFields::resolve(layouts),
             parameters: ParameterFields::resolve(layouts),
+            wow64: Wow64Fields::resolve(layouts),
         }
     }
 }
@@ -164,6 +174,8 @@ bitflags! {
         const SESSION_LIST = 1 << 2;
         /// The crashing thread runs in it.
         const CRASH_CONTEXT = 1 << 3;
+        /// The list of a job's processes.
+        const JOB_LIST = 1 << 4;
     }
 }
 
@@ -174,6 +186,7 @@ impl Sources {
             (Self::ACTIVE_LIST, "active-list"),
             (Self::CID_TABLE, "cid-table"),
             (Self::SESSION_LIST, "session-list"),
+            (Self::JOB_LIST, "job-list"),
             (Self::CRASH_CONTEXT, "crash-context"),
         ];
         all.into_iter().filter(|(source, _)| self.contains(*source)).map(|(_, name)| name).collect()
@@ -298,6 +311,20 @@ impl Process {
         self.get(|fields| &fields.wow64).map(|state| !state.is_null())
     }
 
+    /// The environment block that a 32-bit program sees, in user memory; `None` for a 64-bit process.
+    pub fn peb32(&self) -> Result<Option<VirtAddr>, Absent> {
+        let state = self.get(|fields| &fields.wow64)?;
+        if state.is_null() {
+            return Ok(None);
+        }
+        if !state.is_kernel() {
+            return Ok(Some(state));
+        }
+        let fields = &self.snapshot.fields().process.wow64;
+        let peb = StructView::read(self.snapshot.space(), state, fields.extent).get(&fields.peb)?;
+        Ok(Some(peb).filter(|peb| !peb.is_null()))
+    }
+
     /// Threads that have not ended.
     pub fn active_threads(&self) -> Result<u32, Absent> {
         self.get(|fields| &fields.active_threads)
@@ -374,6 +401,26 @@ impl Process {
         self.bit(|fields| &fields.pico)
     }
 
+    /// What a pico provider keeps for it; `None` for a process without one.
+    pub fn pico_context(&self) -> Result<Option<VirtAddr>, Absent> {
+        self.get(|fields| &fields.pico_context).map(|context| Some(context).filter(|context| !context.is_null()))
+    }
+
+    /// It has a half in the secure kernel, whose memory this kernel cannot read: it is a trustlet. Since build 17763
+    /// `SecureState` says so, before that an id of that half.
+    pub fn secure(&self) -> Result<bool, Absent> {
+        match self.bit(|fields| &fields.secure_process) {
+            Err(Absent::NoSuchField) => self.get(|fields| &fields.secure_pid).map(|pid| pid != 0),
+            other => other,
+        }
+    }
+
+    /// `TrustletIdentity`: which trustlet it is; `None` for a process that is none.
+    pub fn trustlet_id(&self) -> Result<Option<u64>, Absent> {
+        let id = self.get(|fields| &fields.trustlet_identity)?;
+        Ok(if self.secure()? { Some(id) } else { None })
+    }
+
     /// All its threads are frozen (`KPROCESS.FreezeCount` is not 0).
     pub fn frozen(&self) -> Result<bool, Absent> {
         self.get(|fields| &fields.freeze_count).map(|count| count != 0)
@@ -409,6 +456,11 @@ impl Process {
         Ok((value, field.as_ref().map(|field| field.names(value)).unwrap_or_default()))
     }
 
+    /// An integer of the `EPROCESS` that flags lie in.
+    pub(crate) fn word(&self, field: &Result<Flags, Absent>) -> Result<u64, Absent> {
+        self.view.word(field)
+    }
+
     /// Its session's structure, null outside of any.
     pub(crate) fn session(&self) -> Result<VirtAddr, Absent> {
         self.get(|fields| &fields.session)
@@ -422,7 +474,7 @@ impl Process {
             return Err(Absent::NotApplicable);
         }
         // Symbols of Windows 11 24H2 name the structure without defining it.
-        let field = self.snapshot.fields().process.session.session_id.map_err(|_| Absent::SymbolsNeeded)?;
+        let field = self.snapshot.fields().session.space.session_id.map_err(|_| Absent::SymbolsNeeded)?;
         self.snapshot.space().read_u32(session.wrapping_add(field.offset.into()))
     }
 
@@ -435,6 +487,16 @@ impl Process {
     /// The innermost job; `None` for a process in no job.
     pub fn job(&self) -> Result<Option<VirtAddr>, Absent> {
         self.get(|fields| &fields.job).map(|job| Some(job).filter(|job| !job.is_null()))
+    }
+
+    /// `EPROCESS.ServerSilo`, since build 17763: the job of the container that it runs in; `None` for a process of the host.
+    pub fn server_silo(&self) -> Result<Option<VirtAddr>, Absent> {
+        self.get(|fields| &fields.server_silo).map(|job| Some(job).filter(|job| !job.is_null()))
+    }
+
+    /// Where its links in its job's list are.
+    pub(crate) fn job_links(&self) -> Result<VirtAddr, Absent> {
+        self.view.address_of(&self.fields().job_links)
     }
 
     /// Its address space.

@@ -3,13 +3,18 @@
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::kdbg::Kdbg;
-use crate::layout::field::{Field, Scalar};
+use crate::layout::Layouts;
+use crate::layout::field::{Embedded, Field, Flags, Scalar};
 use crate::memory::VirtualMemory;
+use crate::memory::paging::Residence;
 use crate::nt::context::Context;
+use crate::nt::interrupt::InterruptFields;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::space::Space;
+use crate::nt::special_registers::{SpecialRegisterFields, SpecialRegisters};
 use crate::nt::thread::Thread;
 use crate::text;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -30,14 +35,49 @@ crate::fields! {
         vendor_string: Field<[u8; 13]> = "VendorString",
         /// Registers as the bug check recorded them.
         context: Field<VirtAddr> = "Context",
-        /// Control register 0.
-        cr0: Field<u64> = "ProcessorState.SpecialRegisters.Cr0",
-        /// Control register 2.
-        cr2: Field<u64> = "ProcessorState.SpecialRegisters.Cr2",
-        /// Control register 3.
-        cr3: Field<u64> = "ProcessorState.SpecialRegisters.Cr3",
-        /// Control register 4.
-        cr4: Field<u64> = "ProcessorState.SpecialRegisters.Cr4",
+        /// Objects of the interrupts that are connected: an array of pointers by vector.
+        interrupt_object: Field<Embedded> = "InterruptObject",
+        /// How the kernel keeps branch predictors apart (`BpbState` and its bits).
+        bpb_state: Field<u8> = "BpbState",
+        /// Names of the bits of `BpbState`.
+        bpb_state_names: Flags = "BpbState",
+        /// What of that is in use.
+        bpb_features: Field<u8> = "BpbFeatures",
+        /// Names of the bits of `BpbFeatures`.
+        bpb_features_names: Flags = "BpbFeatures",
+    }
+}
+
+crate::fields! {
+    /// Fields of `_KPCR`, the block around the `KPRCB`.
+    pub struct KpcrFields of "_KPCR" {
+        /// Base of the global descriptor table.
+        gdt_base: Field<VirtAddr> = "GdtBase",
+        /// The task state segment.
+        tss_base: Field<VirtAddr> = "TssBase",
+        /// Base of the interrupt table.
+        idt_base: Field<VirtAddr> = "IdtBase",
+    }
+}
+
+/// The structures of processors.
+#[derive(Clone, Debug)]
+pub struct ProcessorFields {
+    pub(crate) kprcb: KprcbFields,
+    pub(crate) kpcr: KpcrFields,
+    pub(crate) registers: SpecialRegisterFields,
+    pub(crate) interrupt: InterruptFields,
+}
+
+impl ProcessorFields {
+    /// Takes the fields from the layouts.
+    pub fn resolve(layouts: &Layouts) -> Self {
+        Self {
+            kprcb: KprcbFields::resolve(layouts),
+            kpcr: KpcrFields::resolve(layouts),
+            registers: SpecialRegisterFields::resolve(layouts),
+            interrupt: InterruptFields::resolve(layouts),
+        }
     }
 }
 
@@ -50,12 +90,16 @@ pub struct Processor {
     at: VirtAddr,
 }
 
+/// Where the `KPRCB` lies in the `KPCR`: `PcPrcb` of the public header `ksamd64.inc`. Every driver for x64 has it compiled
+/// in, for it finds its thread at `gs:[188h]`.
+const PRCB_IN_PCR: u64 = 0x180;
+
 /// No machine has more processors than this.
 const MAX_PROCESSORS: u32 = 2048;
 
 impl Processor {
     fn get<T: Scalar>(&self, field: impl Fn(&KprcbFields) -> &Result<Field<T>, Absent>) -> Result<T, Absent> {
-        let field = (*field(&self.snapshot.fields().kprcb))?;
+        let field = (*field(&self.snapshot.fields().processor.kprcb))?;
         let mut bytes = alloc::vec![0; T::SIZE];
         self.memory.read(self.at.wrapping_add(field.offset.into()), &mut bytes).map_err(|hole| hole.why)?;
         T::decode(&bytes).ok_or(Absent::Malformed)
@@ -96,24 +140,83 @@ impl Processor {
         self.get(|fields| &fields.vendor_string).map(|vendor| text::ascii_until_nul(&vendor))
     }
 
-    /// Control register 0.
-    pub fn cr0(&self) -> Result<u64, Absent> {
-        self.get(|fields| &fields.cr0)
+    /// Control registers, segment and debug registers and MSRs, as the kernel saved them.
+    pub fn registers(&self) -> SpecialRegisters {
+        SpecialRegisters::read(&self.memory, &self.snapshot.fields().processor.registers, self.at)
     }
 
-    /// Control register 2: the address of the last page fault.
-    pub fn cr2(&self) -> Result<u64, Absent> {
-        self.get(|fields| &fields.cr2)
+    /// Address of the `KPCR`, which the `KPRCB` is a part of.
+    pub fn pcr(&self) -> Result<VirtAddr, Absent> {
+        self.prcb().map(|prcb| prcb.wrapping_sub(PRCB_IN_PCR))
     }
 
-    /// Control register 3: the root of page tables, with its flags.
-    pub fn cr3(&self) -> Result<u64, Absent> {
-        self.get(|fields| &fields.cr3)
+    fn of_pcr(&self, field: &Result<Field<VirtAddr>, Absent>) -> Result<VirtAddr, Absent> {
+        let at = self.pcr()?.wrapping_add((*field)?.offset.into());
+        self.snapshot.space().read_pointer(at)
     }
 
-    /// Control register 4.
-    pub fn cr4(&self) -> Result<u64, Absent> {
-        self.get(|fields| &fields.cr4)
+    /// Base of the global descriptor table as `KPCR.GdtBase` tells it.
+    pub fn pcr_gdt_base(&self) -> Result<VirtAddr, Absent> {
+        self.of_pcr(&self.snapshot.fields().processor.kpcr.gdt_base)
+    }
+
+    /// Base of the interrupt table as `KPCR.IdtBase` tells it.
+    pub fn pcr_idt_base(&self) -> Result<VirtAddr, Absent> {
+        self.of_pcr(&self.snapshot.fields().processor.kpcr.idt_base)
+    }
+
+    /// The task state segment (`KPCR.TssBase`).
+    pub fn tss_base(&self) -> Result<VirtAddr, Absent> {
+        self.of_pcr(&self.snapshot.fields().processor.kpcr.tss_base)
+    }
+
+    /// The kernel it is of.
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Where the block itself is read; in a triage dump, from the copy of it.
+    pub(crate) fn memory(&self) -> &Space {
+        &self.memory
+    }
+
+    /// Where the array of interrupt objects is, one pointer for each vector.
+    pub(crate) fn interrupt_objects(&self) -> Result<VirtAddr, Absent> {
+        let field = self.snapshot.fields().processor.kprcb.interrupt_object?;
+        Ok(self.at.wrapping_add(field.offset.into()))
+    }
+
+    fn named_byte(
+        &self,
+        value: impl Fn(&KprcbFields) -> &Result<Field<u8>, Absent>,
+        names: impl Fn(&KprcbFields) -> &Result<Flags, Absent>,
+    ) -> Result<Vec<String>, Absent> {
+        let names = names(&self.snapshot.fields().processor.kprcb).as_ref().map_err(|why| *why)?;
+        Ok(names.names(self.get(value)?))
+    }
+
+    /// How branch predictors are kept apart: the bits of `BpbState` by their Windows names.
+    pub fn bpb_state(&self) -> Result<Vec<String>, Absent> {
+        self.named_byte(|fields| &fields.bpb_state, |fields| &fields.bpb_state_names)
+    }
+
+    /// What of that is in use: the bits of `BpbFeatures` by their Windows names.
+    pub fn bpb_features(&self) -> Result<Vec<String>, Absent> {
+        self.named_byte(|fields| &fields.bpb_features, |fields| &fields.bpb_features_names)
+    }
+
+    /// A page that the kernel mapped without the right to run code and that this processor works with. Only a processor
+    /// whose `EFER.NXE` is set can use such a page: the bit is reserved otherwise, and every access would fault. `None`
+    /// says nothing about the processor.
+    pub fn no_execute_page(&self) -> Result<Option<VirtAddr>, Absent> {
+        let space = self.snapshot.space().paged().ok_or(Absent::AddressNotInDump)?;
+        let thread = self.current_thread();
+        let stack = thread.as_ref().map_err(|why| *why).and_then(|thread| Ok(thread.stack_base()?.wrapping_sub(1)));
+        let pages = [self.prcb(), thread.map(|thread| thread.ethread()), stack];
+        let is_mapped_so = |at: &VirtAddr| {
+            space.translate(*at).is_ok_and(|found| found.residence == Residence::Mapped && !found.rights.execute)
+        };
+        Ok(pages.into_iter().flatten().find(is_mapped_so))
     }
 
     /// Where the kernel recorded the registers at the bug check.
@@ -127,6 +230,11 @@ impl Processor {
     }
 }
 
+/// A processor in words, by its number: `processor 2`.
+pub(crate) fn label(number: Result<u32, Absent>) -> String {
+    number.map_or_else(|why| format!("processor without a number ({why})"), |number| format!("processor {number}"))
+}
+
 /// The processors in the order of their numbers. A triage dump holds the crashing one only.
 pub fn processors(snapshot: &Snapshot) -> Vec<Processor> {
     if let Some(triage) = snapshot.triage() {
@@ -136,8 +244,10 @@ pub fn processors(snapshot: &Snapshot) -> Vec<Processor> {
     let block = snapshot.kdbg().and_then(Kdbg::ki_processor_block).or_else(|| snapshot.symbol("KiProcessorBlock").ok());
     let Some(block) = block else { return Vec::new() };
     let count = snapshot.dump().header.as_ref().and_then(|header| header.processors).filter(|count| *count > 0);
-    let count = count.unwrap_or(1).min(MAX_PROCESSORS);
     let pointer = |index: u32| snapshot.space().read_pointer(block.wrapping_add(u64::from(index) * 8)).ok();
-    let blocks = (0..count).filter_map(pointer).filter(|at| at.is_kernel());
+    let pointers = (0..count.unwrap_or(MAX_PROCESSORS).min(MAX_PROCESSORS)).map(pointer);
+    // Where no header says how many there are, the array does: it ends with a place that is empty.
+    let is_end = |at: &Option<VirtAddr>| count.is_none() && at.is_none_or(|at| !at.is_kernel());
+    let blocks = pointers.take_while(|at| !is_end(at)).flatten().filter(|at| at.is_kernel());
     blocks.map(|at| Processor { snapshot: snapshot.clone(), memory: snapshot.space().clone(), at }).collect()
 }

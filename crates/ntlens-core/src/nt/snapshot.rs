@@ -19,20 +19,24 @@ use crate::nt::fields::Fields;
 use crate::nt::fit::Fit;
 use crate::nt::image::ImageHeaders;
 use crate::nt::infer::{self, Evidence, Inferred};
-use crate::nt::list::Links;
+use crate::nt::list::{self, Links};
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
+use crate::nt::object_manager::ObjectManager;
 use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
 use crate::nt::{builds, shared_data};
 use crate::text;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::borrow::Borrow;
 use core::fmt;
+use once_cell::race::OnceBox;
 
 /// The kernel of one dump with its layout: what every question is asked of. Cheap to clone, and shared between threads.
 #[derive(Clone)]
@@ -51,6 +55,7 @@ struct Inner {
     fields: Fields,
     heads: Heads,
     incomplete: Vec<Incomplete>,
+    object_manager: OnceBox<ObjectManager>,
 }
 
 impl fmt::Debug for Snapshot {
@@ -190,6 +195,16 @@ impl Snapshot {
         census::processes(self)
     }
 
+    /// The types of objects, the root of the namespace and the silos, found once.
+    pub fn object_manager(&self) -> &ObjectManager {
+        self.object_manager_with(|| self.processes())
+    }
+
+    /// The same, for who has the processes already.
+    pub(crate) fn object_manager_with<C: Borrow<Processes>>(&self, census: impl FnOnce() -> C) -> &ObjectManager {
+        self.0.object_manager.get_or_init(|| Box::new(ObjectManager::find(self, census().borrow())))
+    }
+
     /// The address of a symbol; only exact symbols know any.
     pub fn symbol(&self, name: &str) -> Result<VirtAddr, Absent> {
         symbol(self.layouts(), self.0.kernel_base?, name)
@@ -295,6 +310,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         fields,
         heads,
         incomplete,
+        object_manager: OnceBox::new(),
     };
     check_triage(&inner, triage, &marks)?;
     Ok(Snapshot(Arc::new(inner)))
@@ -421,6 +437,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
         fields,
         heads,
         incomplete: all,
+        object_manager: OnceBox::new(),
     };
     if inner.heads.ps_active_process_head.is_err() {
         inner.heads.ps_active_process_head = head_behind_system(&inner);
@@ -434,9 +451,8 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     }
     // System outlives every process: its page tables are whole when those of the crashing one may not be.
     let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
-    if let Some(system) = system.ok().filter(PagedSpace::has_self_map) {
-        inner.space = Space::Paged(system);
-    }
+    let space = system.ok().filter(PagedSpace::has_self_map).unwrap_or(space);
+    inner.space = Space::Paged(space.keeping_pages());
     Ok(Snapshot(Arc::new(inner)))
 }
 
@@ -510,7 +526,7 @@ fn heads(
     let symbol = |name| symbol(layouts, base, name).ok();
     let exported = |name| ImageHeaders::read(space, base).and_then(|headers| headers.export(space, name)).ok();
     let mut list = |name: &'static str, offset, in_header: Option<VirtAddr>, others: [Option<VirtAddr>; 3]| {
-        let is_head = |at: &VirtAddr| module::is_list_head(space, *at);
+        let is_head = |at: &VirtAddr| list::is_linked(space, *at);
         if let Some(at) = in_header.filter(is_head) {
             return Ok(at);
         }
@@ -585,7 +601,7 @@ fn head_behind_system(inner: &Inner) -> Result<VirtAddr, Absent> {
     let system = initial_system_process(inner)?.wrapping_add(links.offset.into());
     let head = Links::read(&inner.space, system)?.blink;
     let inside = inner.headers.is_none_or(|headers| headers.contains(head));
-    if inside && module::is_list_head(&inner.space, head) { Ok(head) } else { Err(Absent::SymbolsNeeded) }
+    if inside && list::is_linked(&inner.space, head) { Ok(head) } else { Err(Absent::SymbolsNeeded) }
 }
 
 /// What at an address speaks against its being System. A field that is not in the dump says nothing; `None` if no field

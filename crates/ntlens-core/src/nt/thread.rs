@@ -177,22 +177,15 @@ impl Thread {
     /// What the scheduler does with it, by the names of the kernel's own enumeration.
     pub fn state(&self) -> Result<String, Absent> {
         let state = self.get(|fields| &fields.state)?;
-        let name = self.constant("_KTHREAD_STATE", state);
-        let known = || STATES.get(usize::from(state)).map(|name| (*name).into());
-        Ok(name.or_else(known).unwrap_or_else(|| format!("Unknown({state})")))
+        let known = STATES.get(usize::from(state)).map(|name| (*name).into());
+        let named = self.snapshot.layouts().name_of("_KTHREAD_STATE", state.into());
+        Ok(named.unwrap_or_else(|_| known.unwrap_or_else(|| format!("Unknown({state})"))))
     }
 
     /// What it waits for, or waited for last, by the names of the kernel's own enumeration.
     pub fn wait_reason(&self) -> Result<String, Absent> {
         let reason = self.get(|fields| &fields.wait_reason)?;
-        self.snapshot.layouts().enumeration("_KWAIT_REASON").ok_or(Absent::SymbolsNeeded)?;
-        Ok(self.constant("_KWAIT_REASON", reason).unwrap_or_else(|| format!("Unknown({reason})")))
-    }
-
-    /// The name of a value of an enumeration.
-    fn constant(&self, enumeration: &str, value: u8) -> Option<String> {
-        let constants = &self.snapshot.layouts().enumeration(enumeration)?.constants;
-        constants.iter().find(|(_, known)| *known == i64::from(value)).map(|(name, _)| (&**name).into())
+        self.snapshot.layouts().name_of("_KWAIT_REASON", reason.into())
     }
 
     /// The token with which it acts for somebody else; `None` while it acts for its process.

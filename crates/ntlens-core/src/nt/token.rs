@@ -147,8 +147,7 @@ const FLAGS: [&str; 22] = [
 
 /// The names of a token's flags; `bit_N` for what has none.
 pub fn flag_names(flags: u32) -> Vec<String> {
-    let name = |bit: usize| FLAGS.get(bit).map_or_else(|| alloc::format!("bit_{bit}"), |name| (*name).into());
-    (0..32).filter(|bit| flags >> bit & 1 == 1).map(name).collect()
+    text::bit_names(flags.into(), &FLAGS)
 }
 
 /// The name of a `SECURITY_IMPERSONATION_LEVEL`.

@@ -33,15 +33,24 @@ impl UnicodeStringFields {
     ) -> Result<Option<String>, Absent> {
         let length = view.get(&self.length.map(|field| field.moved(offset)))?;
         let buffer = view.get(&self.buffer.map(|field| field.moved(offset)))?;
-        // The kernel counts bytes of whole characters: an odd length was never written by it.
-        if length % 2 != 0 {
-            return Err(Absent::Malformed);
-        }
-        if length == 0 || buffer.is_null() {
-            return Ok(None);
-        }
-        let mut bytes = alloc::vec![0; usize::from(length)];
-        memory.read(buffer, &mut bytes).map_err(|hole| hole.why)?;
-        Ok(Some(text::utf16(&bytes)))
+        content(memory, buffer, length)
     }
+}
+
+/// The text of a string whose two parts are known. `None` for an empty one.
+pub(crate) fn content<M: VirtualMemory + ?Sized>(
+    memory: &M,
+    buffer: VirtAddr,
+    length: u16,
+) -> Result<Option<String>, Absent> {
+    // Windows counts bytes of whole characters: an odd length was never written by it.
+    if !length.is_multiple_of(2) {
+        return Err(Absent::Malformed);
+    }
+    if length == 0 || buffer.is_null() {
+        return Ok(None);
+    }
+    let mut bytes = alloc::vec![0; usize::from(length)];
+    memory.read(buffer, &mut bytes).map_err(|hole| hole.why)?;
+    Ok(Some(text::utf16(&bytes)))
 }

@@ -14,6 +14,8 @@ pub enum Form {
     Number(&'static str),
     /// An option with a text; the text here says which.
     Text(&'static str),
+    /// An option with one of these texts.
+    Choice(&'static [&'static str]),
     /// A text behind the dump.
     Position(&'static str),
 }

@@ -7,10 +7,12 @@ use crate::address::VirtAddr;
 use crate::nt::bugcheck;
 use crate::nt::context::Context;
 use crate::nt::crash::Crash;
+use crate::nt::owner::Owners;
 use crate::nt::process::Process;
 use crate::nt::processor::Processor;
 use crate::nt::thread::Thread;
 use crate::opened::OpenDump;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The crash and the dump it is in.
@@ -19,6 +21,23 @@ pub struct CrashRow {
     dump: OpenDump,
     crash: Crash,
     process: Result<Process, Absent>,
+    /// Whose code the thread ran.
+    code: Result<CodePlace, Absent>,
+}
+
+/// Where an instruction pointer points.
+#[derive(Debug)]
+struct CodePlace {
+    module: Option<String>,
+    offset: Option<u64>,
+    symbol: Result<Option<String>, Absent>,
+}
+
+impl CodePlace {
+    fn of(owners: &Owners, at: VirtAddr) -> Self {
+        let module = owners.module(at).map(|name| String::from(&**name));
+        Self { module, offset: owners.offset(at), symbol: owners.symbol(at) }
+    }
 }
 
 impl CrashRow {
@@ -38,13 +57,17 @@ impl CrashRow {
         self.process.as_ref().map_err(|why| *why).and_then(get).into()
     }
 
-    /// The registers: those at the bug check if the dump holds them, else the header's.
-    fn context(&self) -> Result<Context, Absent> {
-        self.crash.bugcheck_context.or(self.crash.header_context)
+    fn register(&self, get: fn(&Context) -> u64) -> Cell {
+        self.crash.context().map(|context| VirtAddr(get(&context))).into()
     }
 
-    fn register(&self, get: fn(&Context) -> u64) -> Cell {
-        self.context().map(|context| VirtAddr(get(&context))).into()
+    /// A register that people know in hexadecimal and that is no address.
+    fn selector(&self, get: fn(&Context) -> u32) -> Cell {
+        self.crash.context().map(|context| Code(get(&context).into())).into()
+    }
+
+    fn code<T: Into<Cell>>(&self, get: impl FnOnce(&CodePlace) -> Result<T, Absent>) -> Cell {
+        self.code.as_ref().map_err(|why| *why).and_then(get).into()
     }
 }
 
@@ -73,6 +96,8 @@ pub const CRASH: Asked<CrashRow> = Asked {
             screen("Stack limit", "stack_limit"),
             screen("Registers", "context_source"),
             screen("RIP", "rip"),
+            screen("Module", "rip_module"),
+            screen("Symbol", "rip_symbol"),
             screen("RSP", "rsp"),
             screen("RBP", "rbp"),
             screen("RAX", "rax"),
@@ -102,7 +127,8 @@ pub const CRASH: Asked<CrashRow> = Asked {
         let kernel = dump.kernel()?;
         let crash = kernel.crash();
         let process = crash.process.and_then(|at| Process::probe(kernel, at));
-        Ok((Vec::from([CrashRow { dump: dump.clone(), crash, process }]), Vec::new()))
+        let code = crash.context().map(|context| CodePlace::of(&Owners::of(kernel), VirtAddr(context.rip)));
+        Ok((Vec::from([CrashRow { dump: dump.clone(), crash, process, code }]), Vec::new()))
     },
     remarks: |_| Vec::new(),
 };
@@ -153,6 +179,9 @@ const COLUMNS: &[Column<CrashRow>] = &[
         bugcheck.or_else(|_| c.crash.header_context.map(|_| "header")).into()
     }),
     column("rip", Kind::Address, "register", |c| c.register(|r| r.rip)),
+    column("rip_module", Kind::Text, "kernel module that rip points into", |c| c.code(|at| Ok(at.module.clone()))),
+    column("rip_offset", Kind::Code, "bytes from the start of that module", |c| c.code(|at| Ok(at.offset.map(Code)))),
+    column("rip_symbol", Kind::Text, "symbol of the kernel that begins at rip", |c| c.code(|at| at.symbol.clone())),
     column("rsp", Kind::Address, "register", |c| c.register(|r| r.rsp)),
     column("rbp", Kind::Address, "register", |c| c.register(|r| r.rbp)),
     column("rax", Kind::Address, "register", |c| c.register(|r| r.rax)),
@@ -169,9 +198,22 @@ const COLUMNS: &[Column<CrashRow>] = &[
     column("r13", Kind::Address, "register", |c| c.register(|r| r.r13)),
     column("r14", Kind::Address, "register", |c| c.register(|r| r.r14)),
     column("r15", Kind::Address, "register", |c| c.register(|r| r.r15)),
-    column("eflags", Kind::Code, "register", |c| c.context().map(|r| Code(r.eflags.into())).into()),
-    column("cr0", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr0().map(VirtAddr))),
-    column("cr2", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr2().map(VirtAddr))),
-    column("cr3", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr3().map(VirtAddr))),
-    column("cr4", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.cr4().map(VirtAddr))),
+    column("eflags", Kind::Code, "register", |c| c.selector(|r| r.eflags)),
+    column("cs", Kind::Code, "register", |c| c.selector(|r| r.cs.into())),
+    column("ds", Kind::Code, "register", |c| c.selector(|r| r.ds.into())),
+    column("es", Kind::Code, "register", |c| c.selector(|r| r.es.into())),
+    column("fs", Kind::Code, "register", |c| c.selector(|r| r.fs.into())),
+    column("gs", Kind::Code, "register", |c| c.selector(|r| r.gs.into())),
+    column("ss", Kind::Code, "register", |c| c.selector(|r| r.ss.into())),
+    column("mxcsr", Kind::Code, "register", |c| c.selector(|r| r.mxcsr)),
+    column("dr0", Kind::Address, "debug register", |c| c.register(|r| r.dr0)),
+    column("dr1", Kind::Address, "debug register", |c| c.register(|r| r.dr1)),
+    column("dr2", Kind::Address, "debug register", |c| c.register(|r| r.dr2)),
+    column("dr3", Kind::Address, "debug register", |c| c.register(|r| r.dr3)),
+    column("dr6", Kind::Code, "debug register", |c| c.crash.context().map(|r| Code(r.dr6)).into()),
+    column("dr7", Kind::Code, "debug register", |c| c.crash.context().map(|r| Code(r.dr7)).into()),
+    column("cr0", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr0.map(VirtAddr))),
+    column("cr2", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr2.map(VirtAddr))),
+    column("cr3", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr3.map(VirtAddr))),
+    column("cr4", Kind::Address, "control register, from KPRCB", |c| c.processor(|p| p.registers().cr4.map(VirtAddr))),
 ];

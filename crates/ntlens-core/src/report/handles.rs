@@ -1,10 +1,11 @@
 //! `handles`: what processes hold, with which rights.
 
+use super::subject::{self, PID};
 use super::value::Code;
-use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
-use crate::absent::Absent;
+use super::{Arguments, Asked, Cell, Column, Kind, Parameter, TableDef, screen};
 use crate::error::Error;
-use crate::nt::handle::{Handle, Of};
+use crate::nt::handle::{Handle, Handles};
+use crate::opened::OpenDump;
 use alloc::vec::Vec;
 
 /// The table.
@@ -22,48 +23,39 @@ pub const HANDLES: Asked<Handle> = Asked {
             column("granted_access", Kind::Code, "rights, the low 25 bits of an access mask", granted),
             column("access", Kind::List, "the rights by name, for the object's type", rights),
             column("attributes", Kind::List, "inherit, protect (from close), audit", attributes),
+            column("section_file", Kind::Text, "the file that a section maps, whatever its name", |h| {
+                h.target.section_file.clone().into()
+            }),
         ],
         screen: &[
-            screen("PID", "pid"),
-            screen("Process", "process"),
-            screen("Handle", "handle"),
-            screen("Type", "type"),
-            screen("Access", "granted_access"),
+            screen("PID", "pid").key(),
+            screen("Process", "process").key(),
+            screen("Handle", "handle").key(),
+            screen("Type", "type").key(),
+            screen("Access", "granted_access").main(),
             screen("Attributes", "attributes"),
-            screen("Name", "name"),
+            screen("Name", "name").key(),
+            screen("Rights", "access").wide(),
+            screen("Object", "object").wide(),
         ],
         record: false,
     },
-    parameters: &[
-        Parameter {
-            name: "pid",
-            form: Form::Number("PID"),
-            needed: false,
-            about: "Only the handles of this process, whichever source it was found by",
-        },
-        Parameter {
-            name: "all",
-            form: Form::Flag,
-            needed: false,
-            about: "Also the handles of processes that are not in the active list",
-        },
-    ],
+    parameters: WHOSE,
     rows: |dump, arguments| {
-        let of = match arguments.number("pid") {
-            Some(pid) => Of::Process(pid),
-            None if arguments.flag("all") => Of::All,
-            None => Of::ActiveList,
-        };
-        if let Of::Process(pid) = of
-            && !dump.processes()?.processes.iter().any(|process| process.pid() == Ok(pid))
-        {
-            return Err(Error::Missing { what: "the process of this id", why: Absent::NotApplicable });
-        }
-        let found = dump.handles(of)?;
+        let found = of(dump, arguments)?;
         Ok((found.handles, found.incomplete))
     },
     remarks: |_| Vec::new(),
 };
+
+/// Whose handles are meant.
+pub(super) const WHOSE: &[Parameter] =
+    &[PID, subject::all("Also the handles of processes that are not in the active list")];
+
+/// The handles that the arguments mean.
+pub(super) fn of(dump: &OpenDump, arguments: &Arguments) -> Result<Handles, Error> {
+    dump.handles(subject::of(arguments, &dump.processes()?.processes)?)
+}
 
 /// Short for a column.
 const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Handle) -> Cell) -> Column<Handle> {
@@ -72,12 +64,12 @@ const fn column(name: &'static str, kind: Kind, about: &'static str, get: fn(&Ha
 
 /// The name of the object's type.
 pub(super) fn object_type(handle: &Handle) -> Cell {
-    handle.target.object_type.as_deref().map_err(|why| *why).into()
+    handle.target.object_type.clone().into()
 }
 
 /// The object's full name.
 pub(super) fn name(handle: &Handle) -> Cell {
-    handle.target.name.as_ref().map(Option::as_deref).map_err(|why| *why).into()
+    handle.target.name.clone().into()
 }
 
 /// The rights as a number.
@@ -87,8 +79,7 @@ pub(super) fn granted(handle: &Handle) -> Cell {
 
 /// The rights by name.
 pub(super) fn rights(handle: &Handle) -> Cell {
-    let names = handle.access();
-    names.map(|names| names.into_iter().map(alloc::borrow::Cow::into_owned).collect::<Vec<_>>()).into()
+    handle.access().into()
 }
 
 /// How the handle behaves.

@@ -154,7 +154,7 @@ fn machine(machine: u32) -> String {
     }
 }
 
-fn product(product: u32) -> String {
+pub(super) fn product(product: u32) -> String {
     match product {
         1 => "workstation".into(),
         2 => "domain-controller".into(),
@@ -183,7 +183,7 @@ const SUITES: &[(u32, &str)] = &[
     (0x8000, "home-server"),
 ];
 
-fn suites(mask: u32) -> Vec<String> {
+pub(super) fn suites(mask: u32) -> Vec<String> {
     let known = SUITES.iter().filter(|(bit, _)| mask & bit != 0).map(|(_, name)| String::from(*name));
     let unknown = (16..32).filter(|bit| mask >> bit & 1 == 1).map(|bit| format!("bit_{bit}"));
     known.chain(unknown).collect()

@@ -5,23 +5,47 @@
 
 pub mod arguments;
 pub mod callbacks;
+pub mod collisions;
 pub mod coverage;
+pub mod cpus;
 pub mod crash;
+pub mod crossings;
+pub mod dlls;
 pub mod doctor;
+pub mod filter;
+pub mod gdt;
+pub mod groups;
+pub mod handle_types;
 pub mod handles;
 pub mod holders;
+pub mod idt;
 pub mod inferred;
 pub mod info;
+mod inside;
+pub mod jobs;
 pub mod loggers;
+mod members;
 pub mod memory;
+pub mod mitigations;
 pub mod modules;
 pub mod objects;
+pub mod outline;
+pub mod page;
+pub mod privileges;
 pub mod processes;
 pub mod providers;
+pub mod security;
+pub mod selection;
+pub mod sessions;
+pub mod silos;
+pub mod ssdt;
+pub mod subject;
+mod text;
 pub mod threads;
 pub mod tokens;
 pub mod translation;
 pub mod unloaded;
+pub mod vads;
 pub mod value;
 
 use crate::error::Error;
@@ -31,23 +55,42 @@ use alloc::string::String;
 use alloc::vec::Vec;
 pub use arguments::{Argument, Arguments, Form, Parameter};
 use core::fmt;
+pub use outline::{Branch, Outline};
+pub use selection::{Selection, SelectionError};
+pub use text::Text;
 pub use value::{Cell, Kind, Value};
 
 /// All questions that are answered with a table.
 pub const QUESTIONS: &[&dyn Question] = &[
     &info::INFO,
     &processes::PROCESSES,
+    &mitigations::MITIGATIONS,
+    &dlls::DLLS,
+    &vads::VADS,
     &threads::THREADS,
     &tokens::TOKENS,
+    &groups::GROUPS,
+    &privileges::PRIVILEGES,
     &handles::HANDLES,
+    &handle_types::HANDLE_TYPES,
     &objects::OBJECTS,
     &holders::HOLDERS,
+    &crossings::CROSSINGS,
+    &collisions::COLLISIONS,
+    &sessions::SESSIONS,
+    &jobs::JOBS,
+    &silos::SILOS,
     &modules::MODULES,
     &unloaded::UNLOADED,
     &callbacks::CALLBACKS,
     &loggers::LOGGERS,
     &providers::PROVIDERS,
     &crash::CRASH,
+    &cpus::CPUS,
+    &idt::IDT,
+    &gdt::GDT,
+    &ssdt::SSDT,
+    &security::SECURITY,
     &coverage::COVERAGE,
     &inferred::INFERRED,
     &doctor::DOCTOR,
@@ -69,11 +112,26 @@ pub trait Question: Sync {
     /// The columns, in their order.
     fn columns(&self) -> Vec<Heading>;
 
-    /// The columns that a terminal shows, with short headings.
+    /// The columns that a terminal shows, with short headings; also those for which only a wide one has room.
     fn screen(&self) -> &'static [Screen];
 
     /// What narrows the question, all of it optional for the library.
     fn parameters(&self) -> &'static [Parameter];
+
+    /// Answers a question that is narrowed by its parameters with the rows and columns of a selection, which is one of this
+    /// question; `spread` fills the rows.
+    fn ask_selected(
+        &self,
+        dump: &OpenDump,
+        arguments: &Arguments,
+        selection: &Selection,
+        spread: &dyn Spread,
+    ) -> Result<Table, Error>;
+
+    /// All rows with the columns that are wanted: where every other selection begins.
+    fn selection(&self, wanted: Wanted) -> Selection {
+        Selection::new(self.name(), self.columns(), self.screen(), wanted)
+    }
 
     /// Answers a question that is narrowed by its parameters, with the columns that are wanted; `spread` fills the rows.
     fn ask_with(
@@ -82,7 +140,9 @@ pub trait Question: Sync {
         arguments: &Arguments,
         wanted: Wanted,
         spread: &dyn Spread,
-    ) -> Result<Table, Error>;
+    ) -> Result<Table, Error> {
+        self.ask_selected(dump, arguments, &self.selection(wanted), spread)
+    }
 
     /// Answers, with the columns that are wanted; `spread` fills the rows.
     fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
@@ -97,8 +157,8 @@ pub trait Question: Sync {
 
 /// Fills the rows of a table. Each row is filled from the dump for itself, so where there are threads they can share them.
 pub trait Spread: Sync {
-    /// The rows `0..count` in their order.
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>>;
+    /// Fills each of the rows, which have room for their cells, by its number.
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync));
 }
 
 /// One row after the other.
@@ -106,8 +166,10 @@ pub trait Spread: Sync {
 pub struct OneByOne;
 
 impl Spread for OneByOne {
-    fn rows(&self, count: usize, row: &(dyn Fn(usize) -> Vec<Cell> + Sync)) -> Vec<Vec<Cell>> {
-        (0..count).map(row).collect()
+    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
+        for (index, cells) in rows.iter_mut().enumerate() {
+            row(index, cells);
+        }
     }
 }
 
@@ -117,8 +179,10 @@ pub enum Wanted {
     /// All of them.
     #[default]
     All,
-    /// Those that a terminal shows.
+    /// Those that every terminal shows.
     Screen,
+    /// Those that a wide terminal has room for.
+    Wide,
 }
 
 /// A column's name and kind.
@@ -139,6 +203,51 @@ pub struct Screen {
     pub heading: &'static str,
     /// The column.
     pub column: &'static str,
+    /// How soon it gives way to others.
+    pub rank: Rank,
+}
+
+/// How soon a column gives way where a terminal is narrow, the last first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// What the table is looked at for.
+    Key,
+    /// What one would miss.
+    Main,
+    /// What is good to have.
+    More,
+    /// Shown only where all others have room.
+    Wide,
+}
+
+impl Screen {
+    /// A column under a heading.
+    pub const fn named(heading: &'static str, column: &'static str) -> Self {
+        Self { heading, column, rank: Rank::More }
+    }
+
+    /// The table is looked at for this column.
+    #[must_use]
+    pub const fn key(self) -> Self {
+        Self { rank: Rank::Key, ..self }
+    }
+
+    /// One would miss this column.
+    #[must_use]
+    pub const fn main(self) -> Self {
+        Self { rank: Rank::Main, ..self }
+    }
+
+    /// Only a wide terminal shows this column.
+    #[must_use]
+    pub const fn wide(self) -> Self {
+        Self { rank: Rank::Wide, ..self }
+    }
+
+    /// Whether only a wide terminal shows it.
+    pub fn is_wide(self) -> bool {
+        self.rank == Rank::Wide
+    }
 }
 
 /// A column and where its value comes from.
@@ -168,9 +277,11 @@ pub struct Table {
     /// Its columns.
     pub columns: Vec<Heading>,
     /// The columns that a terminal shows.
-    pub screen: &'static [Screen],
+    pub screen: Vec<Screen>,
     /// Whether it has one row, which a terminal shows from top to bottom.
     pub record: bool,
+    /// How its rows hang together, if that is shown.
+    pub outline: Option<Outline>,
     /// Its rows: as many cells as there are columns.
     pub rows: Vec<Vec<Cell>>,
     /// What the answer could not take into account.
@@ -207,21 +318,8 @@ impl<R> TableDef<R> {
     where
         R: Sync,
     {
-        self.fill_columns(rows, incomplete, Wanted::All, &OneByOne)
-    }
-
-    fn fill_columns(&self, rows: &[R], incomplete: Vec<Incomplete>, wanted: Wanted, spread: &dyn Spread) -> Table
-    where
-        R: Sync,
-    {
-        let on_screen = |name| self.screen.iter().any(|shown| shown.column == name);
-        let is_wanted = |column: &&Column<R>| wanted == Wanted::All || on_screen(column.heading.name);
-        let columns: Vec<&Column<R>> = self.columns.iter().filter(is_wanted).collect();
-        let cells = |row: &R| columns.iter().map(|column| (column.get)(row)).collect();
-        let rows = spread.rows(rows.len(), &|index| rows.get(index).map(cells).unwrap_or_default());
-        let columns = columns.iter().map(|column| column.heading).collect();
-        let Self { name, screen, record, .. } = *self;
-        Table { name, columns, screen, record, rows, incomplete, remarks: Vec::new() }
+        let all = Selection::new(self.name, self.headings(), self.screen, Wanted::All);
+        all.fill(self, rows, incomplete, &OneByOne)
     }
 }
 
@@ -270,25 +368,26 @@ impl<R: Sync> Question for Asked<R> {
         self.parameters
     }
 
-    fn ask_with(
+    fn ask_selected(
         &self,
         dump: &OpenDump,
         arguments: &Arguments,
-        wanted: Wanted,
+        selection: &Selection,
         spread: &dyn Spread,
     ) -> Result<Table, Error> {
         let (rows, missing) = (self.rows)(dump, arguments)?;
         // What was wrong when the dump was opened limits every answer.
         let mut incomplete = dump.incomplete().to_vec();
         incomplete.extend(missing);
-        let remarks = (self.remarks)(&rows);
-        Ok(Table { remarks, ..self.table.fill_columns(&rows, incomplete, wanted, spread) })
+        let mut table = selection.fill(&self.table, &rows, incomplete, spread);
+        table.remarks.splice(..0, (self.remarks)(&rows));
+        Ok(table)
     }
 }
 
 /// Short for a column of a terminal.
 pub const fn screen(heading: &'static str, column: &'static str) -> Screen {
-    Screen { heading, column }
+    Screen::named(heading, column)
 }
 
 #[cfg(test)]

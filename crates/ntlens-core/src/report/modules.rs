@@ -18,7 +18,12 @@ pub const MODULES: Asked<Module> = Asked {
             Column::new("timestamp", Kind::Uint, "TimeDateStamp of the image header", |m| m.timestamp.into()),
             Column::new("checksum", Kind::Uint, "CheckSum of the image header", |m| m.checksum.into()),
         ],
-        screen: &[screen("Base", "base"), screen("Size", "size"), screen("Name", "name"), screen("Path", "path")],
+        screen: &[
+            screen("Base", "base").key(),
+            screen("Size", "size"),
+            screen("Name", "name").key(),
+            screen("Path", "path"),
+        ],
         record: false,
     },
     parameters: &[],

@@ -21,14 +21,18 @@ pub const OBJECTS: Asked<NamedObject> = Asked {
                 o.pointer_count.into()
             }),
             column("link_target", Kind::Text, "what a symbolic link stands for", |o| o.link_target.clone().into()),
+            column("resolved", Kind::Text, "where a link leads in the end, in its own session and silo", |o| {
+                o.resolved.clone().into()
+            }),
         ],
         screen: &[
-            screen("Path", "path"),
-            screen("Type", "type"),
-            screen("Session", "session_id"),
+            screen("Path", "path").key(),
+            screen("Type", "type").key(),
+            screen("Session", "session_id").key(),
             screen("Silo", "silo"),
             screen("Handles", "handle_count"),
             screen("Target", "link_target"),
+            screen("Leads to", "resolved"),
         ],
         record: false,
     },

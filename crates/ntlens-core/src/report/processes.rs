@@ -1,13 +1,20 @@
 //! `processes`: every process, and how it is protected.
 
+use super::jobs::kind_name;
 use super::tokens::sid_names;
 use super::value::Code;
-use super::{Asked, Cell, Column, Kind, TableDef, screen};
+use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::absent::Absent;
+use crate::address::VirtAddr;
+use crate::nt::family::Family;
+use crate::nt::job::{Job, Jobs};
+use crate::nt::object_name::Name;
 use crate::nt::privilege;
 use crate::nt::process::{FlagWord, Process, Sources};
 use crate::nt::sid::Sid;
+use crate::nt::silo::SiloKind;
 use crate::nt::token::{Elevation, Token, Tokens};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -20,6 +27,27 @@ pub struct ProcessRow {
     process: Process,
     token: Result<Arc<Token>, Absent>,
     user_name: Option<String>,
+    job_name: Name,
+    job_chain: Result<Vec<u64>, Absent>,
+    silo: Result<Option<Silo>, Absent>,
+    server_silo: Result<Option<VirtAddr>, Absent>,
+    descent: Descent,
+}
+
+/// The innermost silo that a process is in.
+#[derive(Debug)]
+struct Silo {
+    job: VirtAddr,
+    kind: Result<Option<SiloKind>, Absent>,
+    id: Result<u32, Absent>,
+}
+
+/// Who started a process.
+#[derive(Debug)]
+struct Descent {
+    parent: Result<Option<VirtAddr>, Absent>,
+    orphan: Result<bool, Absent>,
+    depth: u64,
 }
 
 impl Deref for ProcessRow {
@@ -31,11 +59,43 @@ impl Deref for ProcessRow {
 }
 
 impl ProcessRow {
+    fn new(
+        process: Process,
+        token: Result<Arc<Token>, Absent>,
+        user_name: Option<String>,
+        jobs: &Jobs,
+        names: &BTreeMap<VirtAddr, Name>,
+        descent: Descent,
+    ) -> Self {
+        let name = |job: Option<VirtAddr>| job.map_or(Ok(None), |job| names.get(&job).cloned().unwrap_or(Ok(None)));
+        let chain = jobs.chain_of(&process);
+        let silo = |job: &Job| Silo { job: job.address(), kind: job.silo_kind(), id: job.job_id() };
+        Self {
+            job_name: process.job().and_then(name),
+            job_chain: chain.map(|chain| chain.jobs.iter().map(|job| job.address().0).collect()),
+            silo: jobs.silo_of(&process).map(|found| found.map(silo)),
+            server_silo: jobs.server_silo_of(&process),
+            descent,
+            process,
+            token,
+            user_name,
+        }
+    }
+
+    /// Something of the silo that it is in, null for one in no silo.
+    fn of_silo<T: Into<Cell>>(&self, get: impl FnOnce(&Silo) -> Result<T, Absent>) -> Cell {
+        let silo = self.silo.as_ref().map_err(|why| *why);
+        silo.and_then(|silo| silo.as_ref().map(get).transpose()).into()
+    }
+
     /// Something of its token.
     fn of_token<T: Into<Cell>>(&self, get: impl FnOnce(&Token) -> Result<T, Absent>) -> Cell {
         self.token.as_ref().map_err(|why| *why).and_then(|token| get(token)).into()
     }
 }
+
+/// The parameter that brings processes into the order of their descent.
+pub const TREE: &str = "tree";
 
 /// The table.
 pub const PROCESSES: Asked<ProcessRow> = Asked {
@@ -44,27 +104,36 @@ pub const PROCESSES: Asked<ProcessRow> = Asked {
         about: "every process found by any source, and how it is protected",
         columns: COLUMNS,
         screen: &[
-            screen("PID", "pid"),
-            screen("PPID", "ppid"),
-            screen("Name", "name"),
-            screen("Session", "session_id"),
-            screen("Protection", "protection"),
+            screen("PID", "pid").key(),
+            screen("PPID", "ppid").key(),
+            screen("Name", "name").key(),
+            screen("Session", "session_id").main(),
+            screen("Protection", "protection").key(),
             screen("Signature", "signature_level_name"),
-            screen("Integrity", "integrity"),
-            screen("Sys", "system_process"),
-            screen("Sub", "subsystem_process"),
-            screen("Crit", "critical"),
+            screen("Integrity", "integrity").main(),
+            screen("Sys", "system_process").key(),
+            screen("Sub", "subsystem_process").key(),
+            screen("Crit", "critical").main(),
             screen("XSess", "cross_session_create"),
             screen("Job", "job"),
+            screen("Silo", "silo_id"),
             screen("AppC", "app_container"),
             screen("Exit", "exit_time"),
+            screen("User", "user_name").wide(),
+            screen("Path", "image_path").wide(),
+            screen("Command line", "command_line").wide(),
         ],
         record: false,
     },
-    parameters: &[],
-    rows: |dump, _| {
+    parameters: &[Parameter {
+        name: TREE,
+        form: Form::Flag,
+        needed: false,
+        about: "Each process below the one that started it; with --where also those above the ones that fit",
+    }],
+    rows: |dump, arguments| {
         let kernel = dump.kernel()?;
-        let found = kernel.processes();
+        let mut found = kernel.processes();
         let mut tokens = Tokens::default();
         // A process that is gone has no token left.
         let token = |process: &Process| tokens.get(kernel, process.token()?.ok_or(Absent::NotApplicable)?);
@@ -72,12 +141,28 @@ pub const PROCESSES: Asked<ProcessRow> = Asked {
         let user = |token: &Result<Arc<Token>, Absent>| token.as_ref().ok().and_then(|token| token.user().ok());
         let users: Vec<Option<Sid>> = tokens.iter().map(user).collect();
         let names = sid_names(&found.processes, &users.iter().flatten().copied().collect::<Vec<_>>());
-        let rows = found.processes.into_iter().zip(tokens).zip(users);
-        let rows = rows.map(|((process, token), user)| {
-            let user_name = user.and_then(|user| names.name(&user));
-            ProcessRow { process, token, user_name }
+        let job_names = found.jobs.names(kernel);
+        let family = Family::of(&found.processes);
+        let of_list: Vec<usize> = (0..found.processes.len()).collect();
+        let order = if arguments.flag(TREE) { family.order() } else { &of_list };
+        let addresses: Vec<VirtAddr> = found.processes.iter().map(Process::eprocess).collect();
+        let mut processes: Vec<Option<Process>> = found.processes.into_iter().map(Some).collect();
+        let rows = order.iter().filter_map(|index| {
+            let process = processes.get_mut(*index)?.take()?;
+            let user_name = users.get(*index)?.and_then(|user| names.name(&user));
+            // A triage dump has one process, and tells of no other.
+            let parent = match family.parent(*index).and_then(|parent| addresses.get(parent)) {
+                None if kernel.triage().is_some() => Err(Absent::AddressNotInDump),
+                parent => process.ppid().map(|_| parent.copied()),
+            };
+            let orphan = parent.and_then(|parent| Ok(parent.is_none() && process.ppid()? != 0));
+            let descent = Descent { parent, orphan, depth: family.depth(*index) };
+            let token = tokens.get(*index)?.clone();
+            Some(ProcessRow::new(process, token, user_name, &found.jobs, &job_names, descent))
         });
-        Ok((rows.collect(), found.incomplete))
+        let rows = rows.collect();
+        found.incomplete.extend(found.jobs.contradictions);
+        Ok((rows, found.incomplete))
     },
     remarks,
 };
@@ -96,6 +181,16 @@ const COLUMNS: &[Column<ProcessRow>] = &[
     column("eprocess", Kind::Address, "address of the EPROCESS", |p| p.eprocess().into()),
     column("pid", Kind::Uint, "process id", |p| p.pid().into()),
     column("ppid", Kind::Uint, "process id of the parent, which may be gone", |p| p.ppid().into()),
+    column(
+        "parent",
+        Kind::Address,
+        "EPROCESS of the process with the id ppid that is not younger; null if there is none",
+        |p| p.descent.parent.into(),
+    ),
+    column("orphan", Kind::Bool, "ppid is of a process that is gone, whoever has the id now", |p| {
+        p.descent.orphan.into()
+    }),
+    column("depth", Kind::Uint, "how many processes are above it, from parent to parent", |p| p.descent.depth.into()),
     column("name", Kind::Text, "ImageFileName as stored, at most 15 bytes", |p| p.name().into()),
     column("image_path", Kind::Text, "SeAuditProcessCreationInfo as stored", |p| p.image_path().into()),
     column("command_line", Kind::Text, "command line, from the PEB", |p| p.command_line().into()),
@@ -107,6 +202,7 @@ const COLUMNS: &[Column<ProcessRow>] = &[
     }),
     column("peb", Kind::Address, "process environment block", |p| p.peb().into()),
     column("wow64", Kind::Bool, "a 32-bit process", |p| p.wow64().into()),
+    column("peb32", Kind::Address, "environment block that a 32-bit program sees", |p| p.peb32().into()),
     column("active_threads", Kind::Uint, "threads that have not ended", |p| p.active_threads().into()),
     column("handle_count", Kind::Uint, "handles in use", |p| p.handle_count().into()),
     column("sources", Kind::List, "the views of the kernel in which it was found", |p| p.sources().names().into()),
@@ -139,6 +235,9 @@ const COLUMNS: &[Column<ProcessRow>] = &[
     column("cross_session_create", Kind::Bool, "created for another session", |p| p.cross_session_create().into()),
     column("minimal", Kind::Bool, "started with an empty address space", |p| p.minimal().into()),
     column("pico", Kind::Bool, "has a pico provider", |p| p.pico().into()),
+    column("pico_context", Kind::Address, "what the pico provider keeps for it", |p| p.pico_context().into()),
+    column("secure", Kind::Bool, "a trustlet: has a half in the secure kernel", |p| p.secure().into()),
+    column("trustlet_id", Kind::Uint, "TrustletIdentity, for a trustlet", |p| p.trustlet_id().into()),
     column("frozen", Kind::Bool, "KPROCESS.FreezeCount is not 0", |p| p.frozen().into()),
     column("being_debugged", Kind::Bool, "DebugPort is not 0", |p| p.being_debugged().into()),
     column("exiting", Kind::Bool, "ProcessExiting", |p| p.exiting().into()),
@@ -157,6 +256,21 @@ const COLUMNS: &[Column<ProcessRow>] = &[
     }),
     column("session_id", Kind::Uint, "number of its session, from EPROCESS.Session", |p| p.session_id().into()),
     column("job", Kind::Address, "innermost job", |p| p.job().into()),
+    column("job_name", Kind::Text, "full name of that job, if it has one", |p| {
+        p.job_name.as_ref().map(Option::as_deref).map_err(|why| *why).into()
+    }),
+    column("job_chain", Kind::Addresses, "the jobs that it is in, from the innermost to the outermost", |p| {
+        p.job_chain.clone().into()
+    }),
+    column("silo", Kind::Address, "job of the innermost silo that it is in", |p| p.of_silo(|silo| Ok(silo.job))),
+    column("silo_kind", Kind::Text, "none, silo (of an application) or server-silo (a container)", |p| {
+        let kind = |silo: &Silo| silo.kind.map(kind_name);
+        p.silo.as_ref().map_err(|why| *why).and_then(|silo| silo.as_ref().map_or(Ok(kind_name(None)), kind)).into()
+    }),
+    column("silo_id", Kind::Uint, "JobId of the silo", |p| p.of_silo(|silo| silo.id)),
+    column("server_silo", Kind::Address, "job of the container that it runs in, around other silos too", |p| {
+        p.server_silo.into()
+    }),
     column("token", Kind::Address, "primary token", |p| p.token().into()),
     column("user_sid", Kind::Text, "the token's user", |p| p.of_token(|t| t.user().map(|sid| sid.to_string()))),
     column("user_name", Kind::Text, "the user's name, if it is a well-known one", |p| {
@@ -202,7 +316,10 @@ fn remarks(processes: &[ProcessRow]) -> Vec<String> {
     let (system, subsystem) = (count(Process::system_process), count(Process::subsystem_process));
     let known = processes.iter().any(|process| process.system_process().is_ok());
     if known && system == 0 && subsystem > 0 {
-        remarks.push(format!("no process has the SystemProcess bit, while {subsystem} have SubsystemProcess"));
+        let all = processes.len();
+        remarks.push(format!(
+            "none of {all} processes has the SystemProcess bit, while {subsystem} have SubsystemProcess"
+        ));
     }
     remarks
 }

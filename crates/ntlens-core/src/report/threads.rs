@@ -1,5 +1,6 @@
 //! `threads`: the threads of the processes of the active list.
 
+use super::subject::{PID, Subject};
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
@@ -53,25 +54,31 @@ pub const THREADS: Asked<ThreadRow> = Asked {
         about: "the threads of the processes of the active list, where they started and for whom they act",
         columns: COLUMNS,
         screen: &[
-            screen("PID", "pid"),
-            screen("TID", "tid"),
-            screen("Process", "process_name"),
-            screen("State", "state"),
+            screen("PID", "pid").key(),
+            screen("TID", "tid").key(),
+            screen("Process", "process_name").key(),
+            screen("State", "state").main(),
             screen("Wait", "wait_reason"),
             screen("Start", "start_address"),
-            screen("Module", "start_module"),
+            screen("Module", "start_module").main(),
             screen("Win32 start", "win32_start_address"),
-            screen("Impersonation", "impersonation"),
-            screen("As", "impersonation_user_sid"),
+            screen("Impersonation", "impersonation").main(),
+            screen("As", "impersonation_user_sid").main(),
+            screen("Created", "create_time").wide(),
+            screen("ETHREAD", "ethread").wide(),
         ],
         record: false,
     },
-    parameters: &[],
-    rows: |dump, _| {
+    parameters: &[PID],
+    rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let mut found = kernel.processes();
-        // A triage dump has no list to be in.
-        found.processes.retain(|process| kernel.triage().is_some() || process.sources().contains(Sources::ACTIVE_LIST));
+        match Subject::given(arguments) {
+            Some(subject) => found.processes = subject.choose(&found.processes)?,
+            // A triage dump has no list to be in.
+            None if kernel.triage().is_some() => {}
+            None => found.processes.retain(|process| process.sources().contains(Sources::ACTIVE_LIST)),
+        }
         let names: BTreeMap<VirtAddr, Result<String, Absent>> =
             found.processes.iter().map(|process| (process.eprocess(), process.name())).collect();
         let modules = Owners::of(kernel);

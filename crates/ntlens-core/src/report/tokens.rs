@@ -1,5 +1,6 @@
 //! `tokens`: each token that a process or an impersonating thread uses, once.
 
+use super::subject::{self, PID};
 use super::value::Code;
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
@@ -43,29 +44,31 @@ pub const TOKENS: Asked<TokenRow> = Asked {
         about: "the tokens of processes and of threads that act for somebody else, each once",
         columns: COLUMNS,
         screen: &[
-            screen("PIDs", "used_by"),
-            screen("Threads", "impersonated_by"),
-            screen("User", "user_sid"),
-            screen("Name", "user_name"),
-            screen("Integrity", "integrity"),
-            screen("Session", "token_session_id"),
+            screen("PIDs", "used_by").key(),
+            screen("Threads", "impersonated_by").main(),
+            screen("User", "user_sid").key(),
+            screen("Name", "user_name").main(),
+            screen("Integrity", "integrity").key(),
+            screen("Session", "token_session_id").main(),
             screen("Logon", "logon_id"),
             screen("Elevation", "elevation"),
             screen("Level", "impersonation_level"),
             screen("AppC", "app_container"),
             screen("Restr", "restricted"),
             screen("Source", "source_name"),
+            screen("Privileges on", "privileges_enabled").wide(),
         ],
         record: false,
     },
-    parameters: &[],
-    rows: |dump, _| {
+    parameters: &[PID],
+    rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let found = kernel.processes();
+        let chosen = subject::chosen(arguments, &found.processes)?;
         let mut incomplete = found.incomplete;
         let mut tokens = Tokens::default();
         let mut users = Users::default();
-        for process in &found.processes {
+        for process in &*chosen {
             let pid = id(process.pid());
             match process.token().and_then(|at| at.map(|at| tokens.get(kernel, at)).transpose()) {
                 Ok(Some(token)) => users.add(token, User::Process(pid)),
@@ -73,7 +76,7 @@ pub const TOKENS: Asked<TokenRow> = Asked {
                 Err(why) => incomplete.push(Incomplete::new("token of a process", process.eprocess(), why)),
             }
         }
-        let threads = thread_census::threads(kernel, &found.processes);
+        let threads = thread_census::threads(kernel, &chosen);
         incomplete.extend(threads.incomplete);
         for found in &threads.threads {
             let thread = &found.thread;

@@ -3,8 +3,12 @@
 use crate::absent::Absent;
 use crate::address::{PhysAddr, VirtAddr};
 use crate::nt::time::FileTime;
+use crate::report::Text;
+use alloc::borrow::Cow;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 /// A value of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +29,13 @@ pub enum Value {
     /// How sure something is, in thousandths; shown from 0 to 1.
     Confidence(u16),
     /// Text, as exact as it could be decoded: it comes from the dump and is escaped where it is shown.
-    Text(String),
+    Text(Text),
     /// Several texts.
-    List(Vec<String>),
+    List(Vec<Text>),
     /// Several addresses or numbers shown like them.
     Addresses(Vec<u64>),
+    /// Several numbers.
+    Numbers(Vec<u64>),
 }
 
 /// The kind of values in a column.
@@ -47,11 +53,43 @@ pub enum Kind {
     Text,
     List,
     Addresses,
+    Numbers,
+}
+
+impl Value {
+    /// The order of two values of one column; lists are ordered by their first difference.
+    pub fn order(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Bool(left), Self::Bool(right)) => left.cmp(right),
+            (
+                Self::Uint(left) | Self::Code(left) | Self::Address(left) | Self::Duration(left),
+                Self::Uint(right) | Self::Code(right) | Self::Address(right) | Self::Duration(right),
+            ) => left.cmp(right),
+            (Self::Time(left), Self::Time(right)) => left.cmp(right),
+            (Self::Confidence(left), Self::Confidence(right)) => left.cmp(right),
+            (Self::Text(left), Self::Text(right)) => left.cmp(right),
+            (Self::List(left), Self::List(right)) => left.iter().map(Text::as_str).cmp(right.iter().map(Text::as_str)),
+            (Self::Addresses(left), Self::Addresses(right)) => left.cmp(right),
+            // A column holds values of one kind.
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+impl Kind {
+    /// Whether a cell holds several values.
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::List | Self::Numbers | Self::Addresses)
+    }
 }
 
 /// A span of time in units of 100 ns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Duration(pub u64);
+
+/// Several numbers, such as process ids.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Numbers(pub Vec<u64>);
 
 /// How sure something is, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,11 +157,16 @@ cells! {
     FileTime => |value| Value::Time(value);
     Duration => |value| Value::Duration(value.0);
     Code => |value| Value::Code(value.0);
-    String => |value| Value::Text(value);
+    String => |value| Value::Text(value.into());
     &str => |value| Value::Text(value.into());
-    Vec<String> => |value| Value::List(value);
-    Vec<&str> => |value| Value::List(value.into_iter().map(String::from).collect());
+    Arc<str> => |value| Value::Text(value.into());
+    Text => |value| Value::Text(value);
+    Vec<String> => |value| Value::List(value.into_iter().map(Text::from).collect());
+    Vec<&'static str> => |value| Value::List(value.into_iter().map(Text::fixed).collect());
+    Vec<Cow<'static, str>> => |value| Value::List(value.into_iter().map(Text::from).collect());
+    Vec<Text> => |value| Value::List(value);
     Vec<u64> => |value| Value::Addresses(value);
+    Numbers => |value| Value::Numbers(value.0);
 }
 
 impl<T: Into<Cell>> From<Option<T>> for Cell {

@@ -14,7 +14,6 @@
 //! ```
 
 mod diff;
-mod pattern;
 mod value;
 
 use alloc::vec::Vec;
@@ -23,7 +22,7 @@ pub use diff::{Change, Diff};
 use ntlens_core::address::VirtAddr;
 use ntlens_core::layout::{EnumDef, FieldDef, Layouts, StructDef, Type};
 use ntlens_core::memory::VirtualMemory;
-pub use pattern::Pattern;
+pub use ntlens_core::pattern::Pattern;
 use value::ValueText;
 
 /// Structures inside one another, whatever depth is asked for.

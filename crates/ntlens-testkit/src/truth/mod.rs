@@ -23,6 +23,12 @@ pub struct Truth {
     pub kernel: Kernel,
     /// The processors.
     pub cpus: Vec<Cpu>,
+    /// The services.
+    pub services: Vec<Service>,
+    /// Interrupts of devices, object by object.
+    pub interrupts: Vec<Interrupt>,
+    /// Memory of the kernel that belongs to no module, where hooks lead.
+    pub no_module: u64,
     /// Loaded modules in load order.
     pub modules: Vec<Module>,
     /// Unloaded drivers, oldest first.
@@ -31,6 +37,8 @@ pub struct Truth {
     pub object_types: Vec<ObjectType>,
     /// Sessions.
     pub sessions: Vec<Session>,
+    /// Jobs.
+    pub jobs: Vec<Job>,
     /// Every process, whether or not a list shows it.
     pub processes: Vec<Process>,
     /// Named objects.
@@ -213,6 +221,66 @@ pub struct Cpu {
     /// Base of the descriptor table.
     #[serde(serialize_with = "hex")]
     pub gdt: u64,
+    /// The task state segment.
+    #[serde(serialize_with = "hex")]
+    pub tss: u64,
+    /// Its stacks: `Rsp0`, then `Ist` 1 to 4.
+    #[serde(serialize_with = "hex_list")]
+    pub stacks: Vec<u64>,
+    /// `MsrLStar`.
+    #[serde(serialize_with = "hex")]
+    pub lstar: u64,
+    /// Whether its special registers were saved.
+    pub saved: bool,
+    /// The handlers of the 256 vectors.
+    pub handlers: Vec<Handler>,
+}
+
+/// The handler of a vector.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Handler {
+    /// Where it is.
+    #[serde(serialize_with = "hex")]
+    pub address: u64,
+    /// `IstIndex`.
+    pub ist: u8,
+    /// `Dpl`.
+    pub dpl: u8,
+    /// Whether it leads to no module.
+    pub hooked: bool,
+}
+
+/// A device's interrupt on one processor.
+#[derive(Clone, Debug, Serialize)]
+pub struct Interrupt {
+    /// The processor.
+    pub processor: u32,
+    /// The vector.
+    pub vector: u8,
+    /// `_KINTERRUPT`.
+    #[serde(serialize_with = "hex")]
+    pub object: u64,
+    /// The routine of the driver.
+    #[serde(serialize_with = "hex")]
+    pub routine: u64,
+    /// The driver.
+    pub module: String,
+}
+
+/// A service of the system.
+#[derive(Clone, Debug, Serialize)]
+pub struct Service {
+    /// Its number.
+    pub index: u32,
+    /// Its routine.
+    #[serde(serialize_with = "hex")]
+    pub address: u64,
+    /// Arguments on the stack.
+    pub stack_args: u8,
+    /// The module of its table.
+    pub module: &'static str,
+    /// Whether it leads to no module.
+    pub hooked: bool,
 }
 
 /// A loaded module.
@@ -277,6 +345,45 @@ pub struct Session {
     pub va: u64,
     /// Its processes.
     pub pids: Vec<u64>,
+}
+
+/// A job.
+#[derive(Clone, Debug, Serialize)]
+pub struct Job {
+    /// The job.
+    #[serde(serialize_with = "hex")]
+    pub va: u64,
+    /// Its number; `None` on builds that give none.
+    pub job_id: Option<u64>,
+    /// Its session.
+    pub session_id: u32,
+    /// Its full name.
+    pub name: Option<String>,
+    /// The job around it.
+    #[serde(serialize_with = "hex_option")]
+    pub parent: Option<u64>,
+    /// The jobs directly inside it.
+    #[serde(serialize_with = "hex_list")]
+    pub children: Vec<u64>,
+    /// Ids of the processes directly in it.
+    pub processes: Vec<u64>,
+    /// `LimitFlags`
+    pub limit_flags: u32,
+    /// `UIRestrictionsClass`
+    pub ui_restrictions: u32,
+    /// It is a silo.
+    pub silo: bool,
+    /// It is a container.
+    pub server_silo: bool,
+    /// The number of the silo.
+    pub container_id: Option<String>,
+    /// `_ESERVERSILO_GLOBALS` of a container.
+    #[serde(serialize_with = "hex_option")]
+    pub silo_globals: Option<u64>,
+    /// Path of a container's root directory.
+    pub root_directory: Option<String>,
+    /// It is in the kernel's list.
+    pub listed: bool,
 }
 
 /// A named object.

@@ -76,6 +76,8 @@ pub struct Process {
     /// The 32-bit environment block.
     #[serde(serialize_with = "hex_option")]
     pub peb32: Option<u64>,
+    /// Whether it is a trustlet; `None` on builds without the mark.
+    pub secure: Option<bool>,
     /// The session, if it is in one.
     pub session_id: Option<u32>,
     /// Its token.
@@ -100,12 +102,20 @@ pub struct Process {
     pub image_base: Option<u64>,
     /// Loaded images, in load order.
     pub dlls: Vec<Dll>,
+    /// Images that a 32-bit program's own loader knows, in load order.
+    pub dlls32: Vec<Dll>,
     /// Ranges of its user memory, ascending.
     pub vads: Vec<Vad>,
     /// Whether `PsActiveProcessHead` shows it.
     pub in_active_list: bool,
     /// Whether `PspCidTable` shows it.
     pub in_cid_table: bool,
+    /// The innermost job.
+    #[serde(serialize_with = "hex_option")]
+    pub job: Option<u64>,
+    /// The job of the container that it runs in.
+    #[serde(serialize_with = "hex_option")]
+    pub server_silo_job: Option<u64>,
 }
 
 /// Flag words of a process; `None` where the build has no such word.
@@ -243,6 +253,18 @@ pub struct Dll {
     pub base: u64,
     /// Its size.
     pub size: u64,
+    /// Its entry point.
+    #[serde(serialize_with = "hex")]
+    pub entry: u64,
+    /// Flags of the loader.
+    #[serde(serialize_with = "hex_u32")]
+    pub flags: u32,
+    /// When it was loaded; `None` for the 32-bit loader.
+    pub load_time: Option<u64>,
+    /// How often; `u32::MAX` for one that stays.
+    pub load_count: Option<u32>,
+    /// `_LDR_DLL_LOAD_REASON`, as far as the build notes it.
+    pub load_reason: Option<u32>,
 }
 
 /// A range of user memory.
@@ -254,11 +276,15 @@ pub struct Vad {
     /// Its last byte.
     #[serde(serialize_with = "hex")]
     pub end: u64,
-    /// Always `private`.
+    /// `private`, `mapped` or `image`.
     pub kind: &'static str,
     /// The five bits of its protection.
     pub protection: u8,
-    /// `_MMVAD_SHORT`.
+    /// Pages that are charged.
+    pub commit: u64,
+    /// The mapped file, by its path on the volume.
+    pub file: Option<String>,
+    /// `_MMVAD_SHORT`, or `_MMVAD` for what is mapped.
     #[serde(serialize_with = "hex")]
     pub va: u64,
 }

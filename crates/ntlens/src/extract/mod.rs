@@ -19,6 +19,7 @@ use ntlens_core::memory::{PagedSpace, PhysicalImage};
 use ntlens_core::nt::snapshot::Options;
 use ntlens_core::nt::thread_census;
 use ntlens_core::nt::{Process, Snapshot};
+use ntlens_core::report::subject::PID;
 use ntlens_core::report::{Argument, Arguments, OneByOne, QUESTIONS, Wanted};
 use ntlens_core::{Absent, Error as CoreError, OpenDump};
 use recorder::Recorder;
@@ -52,10 +53,8 @@ impl fmt::Debug for Extract {
 }
 
 /// Questions without a parameter for the process that are about it all the same.
-const ABOUT_PROCESSES: [&str; 10] =
-    ["info", "processes", "threads", "tokens", "modules", "unloaded", "crash", "jobs", "silos", "sessions"];
-/// The parameter by which a question is narrowed to a process.
-const PID: &str = "pid";
+const ABOUT_PROCESSES: [&str; 9] =
+    ["info", "processes", "modules", "unloaded", "crash", "cpus", "jobs", "silos", "sessions"];
 /// Where the kernel sees the page of data that all processes share.
 const SHARED_DATA: VirtAddr = VirtAddr(0xffff_f780_0000_0000);
 /// No kernel stack has more pages.
@@ -168,10 +167,10 @@ fn of_process(dump: &OpenDump, layouts: &dyn LayoutSource, options: Options, pid
         return Err(Error::NoProcess { pid });
     }
     for question in QUESTIONS {
-        let narrowed = question.parameters().iter().any(|parameter| parameter.name == PID);
+        let narrowed = question.parameters().iter().any(|parameter| parameter.name == PID.name);
         if narrowed || ABOUT_PROCESSES.contains(&question.name()) {
             let arguments = Arguments::default();
-            let arguments = if narrowed { arguments.with(PID, Argument::Number(pid)) } else { arguments };
+            let arguments = if narrowed { arguments.with(PID.name, Argument::Number(pid)) } else { arguments };
             // What cannot be answered is not needed.
             let _ = question.ask_with(&recorded, &arguments, Wanted::All, &OneByOne);
         }

@@ -38,6 +38,7 @@ fn text(cell: &Cell) -> String {
         Value::Duration(units) => seconds(*units),
         Value::Text(text) => spreadsheet(text),
         Value::List(texts) => spreadsheet(&texts.join(" ")),
+        Value::Numbers(values) => values.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
         Value::Addresses(values) => values.iter().map(|value| address(*value)).collect::<Vec<_>>().join(" "),
         _ => String::new(),
     }

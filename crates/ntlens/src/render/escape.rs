@@ -1,6 +1,6 @@
 //! Text from a dump is hostile: what it could do to the reader of an output is made visible here.
 
-pub use ntlens_core::text::visible;
+pub use ntlens_core::text::{is_visible, visible};
 
 /// Like [`visible`], and so that no spreadsheet takes the cell for a formula.
 pub fn spreadsheet(text: &str) -> String {

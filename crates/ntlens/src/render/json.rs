@@ -1,9 +1,9 @@
 //! `json`: one document.
 
-use super::{address, reasons, seconds};
+use super::{Digits, reasons, seconds};
 use crate::error::Error;
 use ntlens_core::incomplete::Place;
-use ntlens_core::report::{Cell, Table, Value};
+use ntlens_core::report::{Cell, Table, Text, Value};
 use ntlens_core::{Incomplete, OpenDump};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use serde_json::{Value as Json, json};
@@ -13,27 +13,42 @@ use std::io::Write;
 pub(super) const SCHEMA: &str = "ntlens/1";
 
 pub(super) fn write(out: &mut dyn Write, dump: Option<&OpenDump>, answer: &Table) -> Result<(), Error> {
-    serde_json::to_writer_pretty(&mut *out, &Document { dump, answer }).map_err(std::io::Error::from)?;
+    document(out, dump, answer.name, &Rows(answer), answer.rows.len(), &answer.incomplete)
+}
+
+/// Writes a document with these rows.
+pub(super) fn document(
+    out: &mut dyn Write,
+    dump: Option<&OpenDump>,
+    table: &str,
+    rows: &impl Serialize,
+    row_count: usize,
+    incomplete: &[Incomplete],
+) -> Result<(), Error> {
+    let document = Document { dump, table, rows, row_count, incomplete };
+    serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
     writeln!(out)?;
     Ok(())
 }
 
-struct Document<'a> {
+struct Document<'a, R> {
     dump: Option<&'a OpenDump>,
-    answer: &'a Table,
+    table: &'a str,
+    rows: &'a R,
+    row_count: usize,
+    incomplete: &'a [Incomplete],
 }
 
-impl Serialize for Document<'_> {
+impl<R: Serialize> Serialize for Document<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let answer = self.answer;
-        let incomplete: Vec<Json> = answer.incomplete.iter().map(incomplete).collect();
+        let incomplete: Vec<Json> = self.incomplete.iter().map(incomplete).collect();
         let mut document = serializer.serialize_map(Some(7))?;
         document.serialize_entry("schema", SCHEMA)?;
-        document.serialize_entry("table", answer.name)?;
+        document.serialize_entry("table", self.table)?;
         document.serialize_entry("dump", &self.dump.map(about_dump))?;
         document.serialize_entry("layout", &self.dump.map(about_layout))?;
-        document.serialize_entry("row_count", &answer.rows.len())?;
-        document.serialize_entry("rows", &Rows(answer))?;
+        document.serialize_entry("row_count", &self.row_count)?;
+        document.serialize_entry("rows", self.rows)?;
         document.serialize_entry("incomplete", &incomplete)?;
         document.end()
     }
@@ -42,9 +57,9 @@ impl Serialize for Document<'_> {
 /// What is missing or wrong; where one field is to blame, with that field and what it should hold.
 fn incomplete(missing: &Incomplete) -> Json {
     let (offset, at) = match missing.place {
-        Place::File(offset) => (Some(address(offset)), None),
-        Place::Virtual(at) => (None, Some(address(at.0))),
-        Place::Physical(at) => (None, Some(address(at.0))),
+        Place::File(offset) => (Some(Digits::of(offset)), None),
+        Place::Virtual(at) => (None, Some(Digits::of(at.0))),
+        Place::Physical(at) => (None, Some(Digits::of(at.0))),
         _ => (None, None),
     };
     let wrong = missing.wrong.as_deref();
@@ -87,7 +102,8 @@ fn about_layout(dump: &OpenDump) -> Json {
     }
 }
 
-struct Rows<'a>(&'a Table);
+/// The rows of a table.
+pub(super) struct Rows<'a>(pub(super) &'a Table);
 
 impl Serialize for Rows<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -99,19 +115,26 @@ impl Serialize for Rows<'_> {
     }
 }
 
-/// A row with every column, and the reasons of those that are missing.
+/// A row with every column that was asked for, and the reasons of those that are missing.
 pub(super) struct Row<'a> {
     pub(super) answer: &'a Table,
     pub(super) cells: &'a [Cell],
 }
 
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_map(None)?;
+impl Row<'_> {
+    /// Adds its entries to a map.
+    pub(super) fn entries<S: Serializer>(&self, row: &mut S::SerializeMap) -> Result<(), S::Error> {
         for (column, cell) in self.answer.columns.iter().zip(self.cells) {
             row.serialize_entry(column.name, &CellValue(cell))?;
         }
-        row.serialize_entry("absent", &Reasons(self))?;
+        row.serialize_entry("absent", &Reasons(self))
+    }
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_map(None)?;
+        self.entries::<S>(&mut row)?;
         row.end()
     }
 }
@@ -124,6 +147,12 @@ impl Serialize for Reasons<'_> {
     }
 }
 
+impl Serialize for Digits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 struct CellValue<'a>(&'a Cell);
 
 impl Serialize for CellValue<'_> {
@@ -132,14 +161,15 @@ impl Serialize for CellValue<'_> {
         match value {
             Value::Bool(value) => serializer.serialize_bool(*value),
             Value::Uint(value) | Value::Code(value) => serializer.serialize_u64(*value),
-            Value::Address(value) => serializer.serialize_str(&address(*value)),
+            Value::Address(value) => Digits::of(*value).serialize(serializer),
             Value::Time(value) => serializer.collect_str(value),
             // Exact to the last decimal for more than 28 years.
             Value::Confidence(thousandths) => (f64::from(*thousandths) / 1000.0).serialize(serializer),
             Value::Duration(units) => seconds(*units).parse::<f64>().unwrap_or_default().serialize(serializer),
             Value::Text(text) => serializer.serialize_str(text),
-            Value::List(texts) => texts.serialize(serializer),
-            Value::Addresses(values) => serializer.collect_seq(values.iter().map(|value| address(*value))),
+            Value::List(texts) => serializer.collect_seq(texts.iter().map(Text::as_str)),
+            Value::Numbers(values) => values.serialize(serializer),
+            Value::Addresses(values) => serializer.collect_seq(values.iter().map(|value| Digits::of(*value))),
             _ => serializer.serialize_none(),
         }
     }

@@ -3,14 +3,19 @@
 //! A format is one file of this folder and one line of [`Format`].
 
 mod csv;
+mod cut;
 pub mod escape;
+mod fit;
 mod json;
 mod jsonl;
+mod page;
+mod style;
 mod table;
 
 use crate::error::Error;
 use ntlens_core::OpenDump;
 use ntlens_core::report::Table;
+pub use page::write_page;
 use std::io::Write;
 use std::str::FromStr;
 
@@ -48,6 +53,8 @@ impl FromStr for Format {
 pub struct Terminal {
     /// Columns of the terminal; `None` for a file or a pipe, where lines are as long as they need to be.
     pub width: Option<u16>,
+    /// Whether it shows colours.
+    pub color: bool,
 }
 
 /// Writes an answer; the headings of columns for which the terminal has no room.
@@ -78,8 +85,26 @@ fn confidence(thousandths: u16) -> String {
 }
 
 /// An address as it is written everywhere: `0x` and 16 digits.
+struct Digits([u8; 18]);
+
+impl Digits {
+    fn of(address: u64) -> Self {
+        let mut text = *b"0x0000000000000000";
+        let nibbles = address.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        for (place, nibble) in text.iter_mut().skip(2).zip(nibbles) {
+            *place = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        }
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The same as a text of its own.
 fn address(value: u64) -> String {
-    format!("{value:#018x}")
+    Digits::of(value).as_str().into()
 }
 
 /// The reasons of the cells that are missing, as `column=reason`.
@@ -89,4 +114,16 @@ fn reasons<'a>(
 ) -> impl Iterator<Item = (&'static str, &'static str)> + 'a {
     let cells = answer.columns.iter().zip(row);
     cells.filter_map(|(column, cell)| Some((column.name, cell.absent()?.reason())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn addresses_have_sixteen_digits() {
+        for value in [0, 0xf, 0x1234_5678_9abc_def0, 0xffff_f801_0000_000a, u64::MAX] {
+            assert_eq!(address(value), format!("{value:#018x}"));
+        }
+    }
 }

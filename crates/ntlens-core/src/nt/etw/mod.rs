@@ -22,8 +22,8 @@ use crate::layout::{Layouts, Type};
 use crate::memory::VirtualMemory;
 use crate::nt::etw::logger::{ConsumerFields, Logger, LoggerFields};
 use crate::nt::etw::provider::{GuidEntryFields, Provider, RegistrationFields};
-use crate::nt::process::Process;
-use crate::nt::silo;
+use crate::nt::job::Jobs;
+use crate::nt::silo::SiloGlobals;
 use crate::nt::snapshot::Snapshot;
 use alloc::format;
 use alloc::string::String;
@@ -43,20 +43,11 @@ crate::fields! {
     }
 }
 
-crate::fields! {
-    /// Fields of `_ESERVERSILO_GLOBALS`.
-    pub struct GlobalsFields of "_ESERVERSILO_GLOBALS" {
-        /// The state of the silo.
-        etw_silo_state: Field<VirtAddr> = "EtwSiloState",
-    }
-}
-
 /// The structures of event tracing.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "each set is documented where it is declared")]
 pub struct EtwFields {
     pub state: StateFields,
-    pub globals: GlobalsFields,
     pub logger: LoggerFields,
     pub consumer: ConsumerFields,
     pub guid_entry: GuidEntryFields,
@@ -68,7 +59,6 @@ impl EtwFields {
     pub fn resolve(layouts: &Layouts) -> Self {
         Self {
             state: StateFields::resolve(layouts),
-            globals: GlobalsFields::resolve(layouts),
             logger: LoggerFields::resolve(layouts),
             consumer: ConsumerFields::resolve(layouts),
             guid_entry: GuidEntryFields::resolve(layouts),
@@ -116,8 +106,8 @@ struct Slots {
     count: u32,
 }
 
-/// Finds the sessions and the providers. `processes` lead to the containers.
-pub fn tracing(snapshot: &Snapshot, processes: &[Process]) -> Tracing {
+/// Finds the sessions and the providers. `jobs` lead to the containers.
+pub fn tracing(snapshot: &Snapshot, jobs: &Jobs) -> Tracing {
     let mut found = Tracing::default();
     if snapshot.triage().is_some() {
         let why = Absent::AddressNotInDump;
@@ -133,17 +123,15 @@ pub fn tracing(snapshot: &Snapshot, processes: &[Process]) -> Tracing {
             found.incomplete.push(Incomplete::new("trace sessions and providers of the host", variable, why));
         }
     }
-    for silo in silo::server_silos(snapshot, processes, Err(Absent::NotApplicable)) {
-        match state_of_globals(snapshot, silo.globals) {
-            Ok(Some(state)) => found.add(snapshot, Some(silo.job), Place::of_state(snapshot, state)),
+    for job in jobs.iter() {
+        let Ok(globals) = job.silo_globals() else { continue };
+        match state_of_globals(&globals) {
+            Ok(Some(state)) => found.add(snapshot, Some(job.address()), Place::of_state(snapshot, state)),
             // A container that is only being made has none yet.
             Ok(None) => {}
             Err(why) => {
-                found.incomplete.push(Incomplete::new(
-                    "trace sessions and providers of a container",
-                    silo.globals,
-                    why,
-                ));
+                let what = "trace sessions and providers of a container";
+                found.incomplete.push(Incomplete::new(what, globals.address(), why));
             }
         }
     }
@@ -204,7 +192,7 @@ fn host(snapshot: &Snapshot) -> Result<Place, Absent> {
         return Ok(Place { slots: Ok(slots), providers: snapshot.symbol("EtwpGuidHashTable") });
     }
     let told = snapshot.symbol("EtwpHostSiloState").and_then(|at| memory.read_pointer(at));
-    let of_globals = || match state_of_globals(snapshot, snapshot.symbol("PspHostSiloGlobals")?)? {
+    let of_globals = || match state_of_globals(&SiloGlobals::of_host(snapshot)?)? {
         Some(state) => Ok(state),
         None => Err(Absent::Malformed),
     };
@@ -216,9 +204,8 @@ fn host(snapshot: &Snapshot) -> Result<Place, Absent> {
 }
 
 /// The state that the globals of a silo lead to; `None` if there is none.
-fn state_of_globals(snapshot: &Snapshot, globals: VirtAddr) -> Result<Option<VirtAddr>, Absent> {
-    let field = snapshot.fields().etw.globals.etw_silo_state?;
-    let state = snapshot.space().read_pointer(globals.wrapping_add(field.offset.into()))?;
+fn state_of_globals(globals: &SiloGlobals) -> Result<Option<VirtAddr>, Absent> {
+    let state = globals.get(|fields| &fields.etw_silo_state)?;
     match state {
         state if state.is_null() => Ok(None),
         state if state.is_kernel() => Ok(Some(state)),

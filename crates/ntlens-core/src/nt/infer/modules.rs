@@ -9,7 +9,7 @@ use crate::address::{PAGE_SIZE, VirtAddr};
 use crate::kdbg::Kdbg;
 use crate::memory::VirtualMemory;
 use crate::nt::image::ImageHeaders;
-use crate::nt::module::is_list_head;
+use crate::nt::list::is_linked;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -60,7 +60,7 @@ fn head(evidence: &Evidence<'_>) -> Option<VirtAddr> {
     let exported = || evidence.headers?.export(evidence.space, "PsLoadedModuleList").ok();
     let kdbg = evidence.kdbg.and_then(Kdbg::ps_loaded_module_list);
     let known = [evidence.ps_loaded_module_list, kdbg, exported()];
-    known.into_iter().flatten().find(|at| is_list_head(evidence.space, *at))
+    known.into_iter().flatten().find(|at| is_linked(evidence.space, *at))
 }
 
 fn words() -> impl Iterator<Item = u32> {

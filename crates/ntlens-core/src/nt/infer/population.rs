@@ -12,7 +12,7 @@ use crate::address::{PAGE_BYTES, PhysAddr, VirtAddr};
 use crate::kdbg::Kdbg;
 use crate::memory::VirtualMemory;
 use crate::memory::paging::self_map_slot;
-use crate::nt::module::is_list_head;
+use crate::nt::list::is_linked;
 use crate::nt::process::PROCESS_OBJECT;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -212,7 +212,7 @@ impl Population {
 fn head(evidence: &Evidence<'_>) -> Option<VirtAddr> {
     let kdbg = evidence.kdbg.and_then(Kdbg::ps_active_process_head);
     let known = [evidence.ps_active_process_head, kdbg];
-    known.into_iter().flatten().find(|at| is_list_head(evidence.space, *at))
+    known.into_iter().flatten().find(|at| is_linked(evidence.space, *at))
 }
 
 /// How far before their links the processes begin: the only distance at which nearly all of them do, and the nearest at

@@ -1,6 +1,7 @@
 //! Names with wildcards.
 
 use alloc::string::String;
+use core::fmt;
 
 /// A name with wildcards: `*` stands for any characters, `?` for one. It must match all of a name; case does not matter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,12 @@ impl Pattern {
             pattern.next();
             rest = start.clone();
         }
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

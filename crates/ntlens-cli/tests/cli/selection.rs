@@ -44,7 +44,7 @@ fn columns_are_those_that_were_asked_for_in_that_order() {
     assert_eq!(
         heading("+parent"),
         "pid,ppid,name,session_id,protection,signature_level_name,integrity,system_process,subsystem_process,critical,\
-         cross_session_create,job,app_container,exit_time,parent,absent"
+         cross_session_create,job,silo_id,app_container,exit_time,parent,absent"
     );
     let text = answer(&["processes", path, "--columns", "name,eprocess,protection"]);
     let words: Vec<&str> = text.lines().next().unwrap().split_whitespace().collect();

@@ -35,6 +35,8 @@ const EXPECTED: &[(&str, Check)] = &[
     ("modules", modules),
     ("unloaded", unloaded),
     ("coverage", coverage),
+    ("doctor", doctor),
+    ("extract", extract),
     ("crash", crash),
     ("processors", processors),
     ("services", services),
@@ -325,6 +327,24 @@ fn coverage(text: &str, sample: &Sample) {
     assert_eq!(last, format!("{pages} of {pages} pages are in the file"));
     let counts = runs.iter().map(|run| run.split(' ').nth(1).unwrap().parse::<u64>().unwrap());
     assert_eq!(counts.sum::<u64>(), pages);
+}
+
+fn doctor(text: &str, sample: &Sample) {
+    let hidden: Vec<_> = sample.truth.processes.iter().filter(|process| !process.in_active_list).collect();
+    assert!(!hidden.is_empty());
+    for process in hidden {
+        let line = format!("medium process {}: _EPROCESS.ActiveProcessLinks is in no list", process.pid);
+        assert!(text.contains(&line), "{text}");
+    }
+    assert!(text.lines().any(|line| line == "modules: yes "), "{text}");
+}
+
+fn extract(text: &str, sample: &Sample) {
+    let last = *sample.processes().last().unwrap();
+    let (pages, rest) = text.split_once(" pages of ").unwrap();
+    let all = sample.truth.dump.as_ref().unwrap().pages_in_dump;
+    assert!(pages.parse::<u64>().unwrap() < all && rest.starts_with(&format!("{all}\n")), "{text}");
+    assert!(rest.contains(&format!("Ok({:?})", last.command_line)), "{text} {:?}", last.command_line);
 }
 
 fn crash(text: &str, sample: &Sample) {

@@ -14,6 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["dump"],
     &["nt"],
     &["opened"],
+    &["doctor"],
     &["report"],
 ];
 

@@ -203,6 +203,8 @@ class Dump:
         """Which memory the dump describes, and how much of it is in the file."""
     def inferred(self) -> Table:
         """The fields whose places were found out from the dump itself, for want of symbols that fit."""
+    def doctor(self) -> Table:
+        """What is wrong with the dump and what follows from it, and which questions it can answer."""
     # Until here.
 
 @final

@@ -83,11 +83,19 @@ fn claims_that_no_file_can_keep_are_told() {
         let said = complaints(&opened, "info");
         assert!(said.contains(says), "{place}: {said}");
     }
+    // Where no other field tells what is right there is no dump.
     for (place, source, structure) in [
-        ("a bitmap of 2^40 bits", Patched::of(&BITMAP).set(0x2030, &(1_u64 << 40).to_le_bytes()), "BITMAP_DUMP"),
-        ("a bitmap of no bits", Patched::of(&BITMAP).set(0x2030, &[0; 8]), "BITMAP_DUMP"),
-        ("pages inside the bitmap", Patched::of(&BITMAP).set(0x2020, &0x2000_u64.to_le_bytes()), "BITMAP_DUMP"),
-        ("pages inside the RDMP header", Patched::of(&RDMP).set(0x2018, &0x2010_u64.to_le_bytes()), "RDMP_HEADER64"),
+        (
+            "a bitmap of 2^40 bits and pages",
+            Patched::of(&BITMAP).set(0x2028, &[0xff; 8]).set(0x2030, &(1_u64 << 40).to_le_bytes()),
+            "BITMAP_DUMP",
+        ),
+        ("a bitmap of no bits and pages", Patched::of(&BITMAP).set(0x2028, &[0; 16]), "BITMAP_DUMP"),
+        (
+            "pages and metadata inside the RDMP header",
+            Patched::of(&RDMP).set(0x2010, &0_u64.to_le_bytes()).set(0x2018, &0x2010_u64.to_le_bytes()),
+            "RDMP_HEADER64",
+        ),
     ] {
         match survives(place, source) {
             Err(CoreError::Malformed { structure: found, .. }) => assert_eq!(found, structure, "{place}"),
@@ -126,6 +134,7 @@ impl ByteSource for Endless {
 fn a_list_of_ranges_without_an_end_is_read_up_to_a_bound() {
     let mut head = RDMP.to_vec();
     head[0x2018..0x2020].copy_from_slice(&(1_u64 << 33).to_le_bytes());
+    head[0x2010..0x2018].copy_from_slice(&((1_u64 << 33) - 0x2020).to_le_bytes());
     let source = Arc::new(Endless { head: Arc::new(head), read: AtomicU64::new(0) });
     let start = Instant::now();
     let opened = ntlens::dump::Dump::open(source.clone()).unwrap();

@@ -65,8 +65,10 @@ fn pipes_devices_and_loops_of_links_are_refused_at_once() {
 fn dumps_that_cannot_be_read_still_tell_what_they_are() {
     let build = SMALL.truth().build;
     let header_only = Patched::of(&BITMAP).set(0xf98, &3_u32.to_le_bytes()).cut(0x2000);
-    let arm = Patched::of(&BITMAP).set(0x30, &0xaa64_u32.to_le_bytes());
-    let x86 = Patched::of(&BITMAP).set(0x30, &0x14c_u32.to_le_bytes());
+    // The registers tell the processor, too: ContextFlags of ARM64, and none at all.
+    let arm = Patched::of(&BITMAP).set(0x30, &0xaa64_u32.to_le_bytes()).set(0x348, &0x40_0007_u32.to_le_bytes());
+    let arm = arm.set(0x378, &[0; 4]);
+    let x86 = Patched::of(&BITMAP).set(0x30, &0x14c_u32.to_le_bytes()).set(0x378, &[0; 4]);
     let encrypted = Patched::of(&BITMAP).set(0x1050, &0x100_u32.to_le_bytes());
     for (source, kind, says, machine) in [
         (header_only, "header", "header and nothing else", "x64"),
@@ -90,7 +92,7 @@ fn dumps_that_cannot_be_read_still_tell_what_they_are() {
     let seven = survives("type 7", Patched::of(&BITMAP).set(0xf98, &7_u32.to_le_bytes())).unwrap();
     assert_eq!(rows(&seven, "info")[0]["dump_kind"], "bitmap-kernel");
     assert_eq!(eprocesses(&seven), all_eprocesses());
-    // Without one it is named as what it is.
-    let without = Patched::of(&FULL).set(0xf98, &7_u32.to_le_bytes());
+    // Without one, and without runs, it is named as what it is.
+    let without = Patched::of(&FULL).set(0xf98, &7_u32.to_le_bytes()).set(0x88, &[0; 16]);
     assert!(matches!(survives("type 7", without), Err(CoreError::Malformed { structure: "BITMAP_DUMP", .. })));
 }

@@ -14,6 +14,7 @@ mod kernel;
 mod objects;
 mod processors;
 mod reads;
+mod salvage;
 mod sensors;
 
 use common::{address, document, rows};

@@ -229,10 +229,14 @@ pub(crate) struct Opened {
 /// Opens the dump of a command.
 pub(crate) fn open(matches: &ArgMatches) -> Result<Opened, Failure> {
     let path = path(matches)?;
-    let options = Options { dtb: matches.get_one::<u64>("dtb").copied().map(PhysAddr) };
     let symbols = open_symbols(matches)?;
-    let dump = ntlens::open_with(path, &*symbols, options)?;
+    let dump = ntlens::open_with(path, &*symbols, start(matches))?;
     Ok(Opened { dump, symbols })
+}
+
+/// What the user knows better than the dump.
+pub(crate) fn start(matches: &ArgMatches) -> Options {
+    Options { dtb: matches.get_one::<u64>("dtb").copied().map(PhysAddr) }
 }
 
 /// The dump's path.

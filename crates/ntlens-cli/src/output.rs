@@ -8,7 +8,7 @@ use ntlens::render::{self, Format, Terminal, escape};
 use ntlens::report::page::Page;
 use ntlens::report::{Table, Wanted};
 use ntlens::{Incomplete, OpenDump};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// How a command ended.
@@ -149,6 +149,9 @@ impl Output {
         if self.input.as_deref().is_some_and(|input| same_file(input, path)) {
             return Err(Failure::Usage(format!("{}: is the dump itself, and is not overwritten", path.display())));
         }
+        if is_dump(path) {
+            return Err(Failure::Usage(format!("{}: is a dump, and is not overwritten", path.display())));
+        }
         // A file beside the target, put in its place when it is whole.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new().prefix(".ntlens-").tempfile_in(folder).map_err(failed)?;
@@ -207,6 +210,15 @@ impl Output {
             say("warning", &format!("{text}{more}"));
         }
     }
+}
+
+/// Whether there is a file that begins as a dump does.
+fn is_dump(path: &Path) -> bool {
+    let mut start = [0; 8];
+    let read = |mut file: std::fs::File| file.read_exact(&mut start).is_ok();
+    // Only a regular file is opened: others may block.
+    let regular = path.metadata().is_ok_and(|found| found.is_file());
+    regular && std::fs::File::open(path).is_ok_and(read) && ntlens::dump::starts_as_dump(start)
 }
 
 fn same_file(left: &Path, right: &Path) -> bool {

@@ -26,6 +26,7 @@ extern crate alloc;
 
 pub mod absent;
 pub mod address;
+pub mod doctor;
 pub mod dump;
 pub mod error;
 pub mod identity;

@@ -239,7 +239,7 @@ pub(crate) fn incomplete<'py>(py: Python<'py>, missing: &[ntlens::Incomplete]) -
     let dict = |missing: &ntlens::Incomplete| {
         let about = PyDict::new(py);
         about.set_item(intern!(py, "what"), &missing.what)?;
-        about.set_item(intern!(py, "where"), &missing.place)?;
+        about.set_item(intern!(py, "where"), missing.place.to_string())?;
         about.set_item(intern!(py, "reason"), missing.reason)?;
         about.set_item(intern!(py, "count"), missing.count)?;
         Ok(about)

@@ -31,6 +31,12 @@ pub enum Error {
         /// What is wrong with it.
         error: ntlens_core::Error,
     },
+    /// No process of the dump has this id.
+    #[error("no process has the id {pid}")]
+    NoProcess {
+        /// The id.
+        pid: u64,
+    },
     /// A question could not be answered.
     #[error(transparent)]
     Core(#[from] ntlens_core::Error),

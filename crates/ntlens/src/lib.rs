@@ -21,6 +21,7 @@ mod block_cache;
 pub mod demo;
 pub mod embedded;
 mod error;
+pub mod extract;
 mod file_source;
 pub mod names;
 mod positioned;
@@ -35,8 +36,8 @@ pub use file_source::FileSource;
 /// Why a question could not be answered, and what is wrong with a file.
 pub use ntlens_core::Error as CoreError;
 pub use ntlens_core::{
-    Absent, Incomplete, OpenDump, absent, address, dump, incomplete, kdbg, layout, memory, nt, opened, report, source,
-    text,
+    Absent, Incomplete, OpenDump, absent, address, doctor, dump, incomplete, kdbg, layout, memory, nt, opened, report,
+    source, text,
 };
 pub use ntlens_symbols as symbols;
 pub use sources::{Symbols, symbol_path};

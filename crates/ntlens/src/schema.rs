@@ -35,6 +35,7 @@ pub fn schema() -> Json {
         })
         .collect();
     let text = json!({"type": "string"});
+    let maybe = json!({"type": ["string", "null"]});
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ntlens/1",
@@ -51,7 +52,18 @@ pub fn schema() -> Json {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "properties": {"what": text, "where": text, "reason": text, "count": {"type": "integer"}},
+                    "properties": {
+                        "what": text,
+                        "where": text,
+                        "reason": text,
+                        "count": {"type": "integer"},
+                        "file_offset": maybe,
+                        "address": maybe,
+                        "structure": maybe,
+                        "field": maybe,
+                        "found": maybe,
+                        "expected": maybe,
+                    },
                     "required": ["what", "where", "reason", "count"],
                 },
             },

@@ -3,6 +3,7 @@
 mod completions;
 mod demo;
 mod dt;
+mod extract;
 mod kernel;
 mod licenses;
 mod process;
@@ -34,6 +35,7 @@ const OTHERS: &[Other] = &[
     demo::DEMO,
     read::READ,
     translate::TRANSLATE,
+    extract::EXTRACT,
     dt::DT,
     symbols::SYMBOLS,
     schema::SCHEMA,

@@ -101,6 +101,7 @@ impl Sample {
             "crash",
             "coverage",
             "inferred",
+            "doctor",
         ]
         .into_iter()
         .map(|table| (table, vec![table.into(), self.path.clone()]))

@@ -1,6 +1,7 @@
 //! Types 5 and 6: a bitmap of frames behind the header, then the frames whose bits are set.
 
-use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, full, is_live};
+use super::salvage::{MAX_PFN, Reading, choose};
+use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, is_live};
 use crate::address::PAGE_SIZE;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
@@ -15,87 +16,179 @@ use nom::{IResult, Parser};
 pub(super) const FORMAT: Format = Format {
     name: "bitmap",
     types: &[5, 6, 7],
-    matches: |candidate| has_signature(candidate) || matches!(candidate.header.dump_type, 5..=7),
+    // The older kind has the same signature: of a header that makes no sense, the dump type tells which it is.
+    matches: |candidate| {
+        let plausible = || read_claim(candidate).is_ok_and(|claim| claim.plausible());
+        has_signature(candidate) && (candidate.header.dump_type != 2 || plausible())
+    },
     open,
 };
 
 /// Offset of the first byte of the bitmap.
 const BITS: u64 = HEADER_SIZE + 0x38;
 
-/// Whether `FDMP` or `SDMP`, and `DUMP`, follow the header.
+/// Whether `FDMP` or `SDMP`, and `DUMP`, follow the header; one of the two may be damaged.
 pub(super) fn has_signature(candidate: &Candidate<'_>) -> bool {
-    matches!(&candidate.tag, b"FDMPDUMP" | b"SDMPDUMP")
+    let (signature, valid) = candidate.tag.split_at(4);
+    // `DUMP` alone would be that of any kind with a header of its own.
+    matches!(signature, b"FDMP" | b"SDMP") || (valid == b"DUMP" && read_claim(candidate).is_ok_and(|c| c.plausible()))
 }
 
-struct BitmapHeader {
-    first_page: u64,
-    pages: u64,
-    bits: u64,
+/// What of a damaged signature is wrong.
+pub(super) fn check_signature(candidate: &Candidate<'_>, structure: &'static str) -> Option<Incomplete> {
+    let (signature, valid) = candidate.tag.split_at(4);
+    let text = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
+    if !matches!(signature, b"FDMP" | b"SDMP") {
+        let expected = "\"FDMP\" or \"SDMP\"";
+        return Some(Incomplete::contradiction(structure, "Signature", HEADER_SIZE, text(signature), expected));
+    }
+    let (at, expected) = (HEADER_SIZE + 4, "\"DUMP\"");
+    (valid != b"DUMP").then(|| Incomplete::contradiction(structure, "ValidDump", at, text(valid), expected))
 }
 
-fn parse(bytes: &[u8]) -> IResult<&[u8], BitmapHeader> {
-    let (rest, _) = take(0x20_usize).parse(bytes)?;
-    let (rest, (first_page, pages, bits)) = (le_u64, le_u64, le_u64).parse(rest)?;
-    Ok((rest, BitmapHeader { first_page, pages, bits }))
+/// What a header says of the bitmap and the pages behind it, and where it says so.
+pub(super) struct Claim {
+    pub(super) structure: &'static str,
+    /// Name, file offset and value of the offset of the first page.
+    pub(super) first_page: (&'static str, u64, u64),
+    /// The same of the number of pages.
+    pub(super) pages: (&'static str, u64, u64),
+    /// The same of the number of bits.
+    pub(super) bits: (&'static str, u64, u64),
+    /// File offset of the bits.
+    pub(super) at: u64,
+}
+
+impl Claim {
+    /// Whether the numbers can be those of a bitmap.
+    pub(super) fn plausible(&self) -> bool {
+        let (bits, first_page) = (self.bits.2, self.first_page.2);
+        (1..=MAX_PFN).contains(&bits)
+            && first_page.is_multiple_of(PAGE_SIZE)
+            && first_page >= self.at.saturating_add(bits.div_ceil(8))
+    }
+
+    fn wrong(&self, of: (&'static str, u64, u64), expected: &str) -> Incomplete {
+        Incomplete::contradiction(self.structure, of.0, of.1, format!("{:#x}", of.2), expected)
+    }
+
+    fn error(&self, of: (&'static str, u64, u64), expected: &str) -> Error {
+        let found = format!("{:#x}", of.2);
+        Error::Malformed { structure: self.structure, offset: of.1, field: of.0, found, expected: expected.into() }
+    }
+
+    /// The bits, and what of their number is wrong. They end where the first page begins, at the latest: if that many have
+    /// as many pages as there should be and those of the header's number have not, the number is wrong.
+    fn read_bits(&self, candidate: &Candidate<'_>) -> Result<(Bitmap, u64, Vec<Incomplete>), Error> {
+        let (_, _, bits) = self.bits;
+        let room = self.first_page.2.checked_sub(self.at).filter(|_| self.first_page.2.is_multiple_of(PAGE_SIZE));
+        let room = room.unwrap_or(0).saturating_mul(8).min(MAX_BITS);
+        let sound = (1..=MAX_BITS).contains(&bits);
+        let read = |bits: u64| {
+            let bytes = candidate.source.read_vec(self.at, bits.div_ceil(8))?;
+            Ok::<_, Error>(Bitmap::new(bytes, bits, self.first_page.2))
+        };
+        let held = sound.then(|| read(bits));
+        if let Some(Ok(bitmap)) = &held
+            && bitmap.population() == self.pages.2
+        {
+            return Ok((bitmap.clone(), bits, Vec::new()));
+        }
+        if room > 0
+            && room != bits
+            && let Ok(bitmap) = read(room)
+            && bitmap.population() == self.pages.2
+        {
+            let expected = format!("the bits up to the first page, of which {:#x} are set", self.pages.2);
+            return Ok((bitmap, room, Vec::from([self.wrong(self.bits, &expected)])));
+        }
+        let Some(held) = held else {
+            return Err(self.error(self.bits, &format!("1 to {MAX_BITS:#x} bits, which are 8 TiB of memory")));
+        };
+        let bitmap = held?;
+        let expected = format!("{:#x}, the number of set bits", bitmap.population());
+        Ok((bitmap, bits, Vec::from([self.wrong(self.pages, &expected)])))
+    }
+
+    /// The ways to read the bitmap: the pages begin where the header says, on the first page behind the bits, or so that
+    /// they end with the file.
+    pub(super) fn readings(&self, candidate: &Candidate<'_>) -> Result<Vec<Reading>, Error> {
+        let (bitmap, bits, wrong) = self.read_bits(candidate)?;
+        let end = self.at + bits.div_ceil(8);
+        let pages = bitmap.population();
+        let declared = self.first_page.2;
+        let valid = |first: u64| first >= end && first.is_multiple_of(PAGE_SIZE);
+        let to_end = pages.checked_mul(PAGE_SIZE).and_then(|bytes| candidate.source.len().checked_sub(bytes));
+        let fits = to_end.is_some_and(|at| (declared..declared.saturating_add(PAGE_SIZE)).contains(&at));
+        let mut firsts = Vec::from_iter(Some(declared).filter(|first| valid(*first)));
+        // A file that ends with its last page is as it should be.
+        if !wrong.is_empty() || !valid(declared) || !fits {
+            firsts
+                .extend([Some(end.next_multiple_of(PAGE_SIZE)), to_end].into_iter().flatten().filter(|at| valid(*at)));
+        }
+        firsts.dedup();
+        if firsts.is_empty() {
+            return Err(self.error(self.first_page, "a page boundary behind the bitmap"));
+        }
+        let reading = |first: u64| {
+            let frames = Frames::Bitmap(bitmap.with_first_page(first));
+            let mut wrong = wrong.clone();
+            if first != declared {
+                let expected = format!("{first:#x}, where the page tables are page tables");
+                wrong.push(self.wrong(self.first_page, &expected));
+            }
+            Reading { image: PhysicalImage::new(candidate.source.clone(), frames), wrong }
+        };
+        Ok(firsts.into_iter().map(reading).collect())
+    }
+}
+
+/// Reads what the header says.
+pub(super) fn read_claim(candidate: &Candidate<'_>) -> Result<Claim, Error> {
+    let head = candidate.source.read_vec(HEADER_SIZE, BITS - HEADER_SIZE)?;
+    let fields: IResult<&[u8], _> = (take(0x20_usize), le_u64, le_u64, le_u64).parse(&head);
+    let (_, (_, first_page, pages, bits)) = fields.map_err(|_| Error::Malformed {
+        structure: "BITMAP_DUMP",
+        offset: HEADER_SIZE,
+        field: "size",
+        found: format!("{:#x} bytes", head.len()),
+        expected: "0x38 bytes".into(),
+    })?;
+    Ok(Claim {
+        structure: "BITMAP_DUMP",
+        first_page: ("FirstPage", HEADER_SIZE + 0x20, first_page),
+        pages: ("TotalPresentPages", HEADER_SIZE + 0x28, pages),
+        bits: ("BitmapSize", HEADER_SIZE + 0x30, bits),
+        at: BITS,
+    })
 }
 
 fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
-    let malformed = |offset, field, found, expected: &str| Error::Malformed {
-        structure: "BITMAP_DUMP",
-        offset,
-        field,
-        found,
-        expected: expected.into(),
-    };
-    if !has_signature(candidate) {
-        let found = format!("\"{}\"", candidate.tag.escape_ascii());
-        return Err(malformed(HEADER_SIZE, "Signature", found, "\"FDMPDUMP\" or \"SDMPDUMP\""));
+    let claim = read_claim(candidate)?;
+    let signature = check_signature(candidate, claim.structure);
+    // Without a signature the numbers must speak for themselves.
+    if !has_signature(candidate) && !claim.plausible() {
+        return Err(Error::Malformed {
+            structure: claim.structure,
+            offset: HEADER_SIZE,
+            field: "Signature",
+            found: format!("\"{}\"", candidate.tag.escape_ascii()),
+            expected: "\"FDMPDUMP\" or \"SDMPDUMP\"".into(),
+        });
     }
-    let head = candidate.source.read_vec(HEADER_SIZE, BITS - HEADER_SIZE)?;
-    let BitmapHeader { first_page, pages, bits } = parse(&head)
-        .map(|(_, header)| header)
-        .map_err(|_| malformed(HEADER_SIZE, "size", format!("{:#x} bytes", head.len()), "0x38 bytes"))?;
-    let (at_first, at_pages, at_bits) = (HEADER_SIZE + 0x20, HEADER_SIZE + 0x28, HEADER_SIZE + 0x30);
-    if bits == 0 || bits > full::MAX_PFN {
-        return Err(malformed(at_bits, "BitmapSize", format!("{bits:#x} bits"), "1 to 2^40 bits"));
-    }
-    let bytes = bits.div_ceil(8);
-    if first_page < BITS + bytes || !first_page.is_multiple_of(PAGE_SIZE) {
-        let found = format!("{first_page:#x} with a bitmap of {bytes:#x} bytes");
-        return Err(malformed(at_first, "FirstPage", found, "a page boundary behind the bitmap"));
-    }
-    let bitmap = read_bitmap(candidate, BITS, bits, first_page)?;
-    let mut incomplete = Vec::new();
-    if bitmap.population() != pages {
-        let expected = format!("{:#x}, the number of set bits", bitmap.population());
-        let found = format!("{pages:#x}");
-        incomplete.push(Incomplete::contradiction("BITMAP_DUMP", "TotalPresentPages", at_pages, found, expected));
-    }
+    let reading = choose(candidate, claim.readings(candidate)?);
+    let Reading { image, wrong } = reading.ok_or_else(|| claim.error(claim.bits, "a bitmap"))?;
     let kind = match candidate.header.dump_type {
         5 => DumpKind::BitmapFull,
         6 | 7 if is_live(candidate.header) => DumpKind::Live,
         6 | 7 => DumpKind::BitmapKernel,
         _ if candidate.tag.starts_with(b"FDMP") => DumpKind::BitmapFull,
+        _ if is_live(candidate.header) => DumpKind::Live,
         _ => DumpKind::BitmapKernel,
     };
-    let image = PhysicalImage::new(candidate.source.clone(), Frames::Bitmap(bitmap));
+    let incomplete = signature.into_iter().chain(wrong).collect();
     Ok(Opened { kind, content: Content::Physical(image), incomplete })
 }
 
 /// A bitmap for more memory than this is refused: 8 TiB take 256 MiB of bits.
 const MAX_BITS: u64 = 1 << 31;
-
-/// Reads the bits at a file offset; all of them must lie in the file, however many pages are missing behind them.
-pub(super) fn read_bitmap(candidate: &Candidate<'_>, at: u64, bits: u64, first_page: u64) -> Result<Bitmap, Error> {
-    if bits > MAX_BITS {
-        return Err(Error::Malformed {
-            structure: "BITMAP_DUMP",
-            offset: at,
-            field: "BitmapSize",
-            found: format!("{bits:#x} bits"),
-            expected: format!("at most {MAX_BITS:#x} bits, for 8 TiB of memory"),
-        });
-    }
-    let bytes = candidate.source.read_vec(at, bits.div_ceil(8))?;
-    Ok(Bitmap::new(bytes, bits, first_page))
-}

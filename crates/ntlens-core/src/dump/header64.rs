@@ -70,6 +70,8 @@ pub struct PhysicalMemoryBlock {
     pub number_of_pages: u64,
     /// The runs that fit into the header.
     pub runs: Vec<HeaderRun>,
+    /// What stands behind them in the header, as runs: theirs if the number of runs is wrong.
+    pub behind: Vec<HeaderRun>,
 }
 
 /// The exception that the header records.
@@ -140,6 +142,10 @@ pub struct Header64 {
 
 /// File offsets of fields that errors and checks name.
 pub mod offsets {
+    /// `MajorVersion`
+    pub const MAJOR_VERSION: u64 = 0x8;
+    /// `MinorVersion`
+    pub const MINOR_VERSION: u64 = 0xc;
     /// `DirectoryTableBase`
     pub const DIRECTORY_TABLE_BASE: u64 = 0x10;
     /// `PsLoadedModuleList`
@@ -148,6 +154,8 @@ pub mod offsets {
     pub const PS_ACTIVE_PROCESS_HEAD: u64 = 0x28;
     /// `MachineImageType`
     pub const MACHINE_IMAGE_TYPE: u64 = 0x30;
+    /// `NumberProcessors`
+    pub const NUMBER_PROCESSORS: u64 = 0x34;
     /// `KdDebuggerDataBlock`
     pub const KD_DEBUGGER_DATA_BLOCK: u64 = 0x80;
     /// `PhysicalMemoryBlock.NumberOfRuns`
@@ -160,6 +168,12 @@ pub mod offsets {
     pub const CONTEXT: u64 = 0x348;
     /// `DumpType`
     pub const DUMP_TYPE: u64 = 0xf98;
+    /// `RequiredDumpSpace`
+    pub const REQUIRED_DUMP_SPACE: u64 = 0xfa0;
+    /// `Comment`
+    pub const COMMENT: u64 = 0xfb0;
+    /// `Attributes`
+    pub const ATTRIBUTES: u64 = 0x1050;
 }
 
 impl Header64 {
@@ -173,6 +187,15 @@ impl Header64 {
             found: alloc::format!("{:#x} bytes", bytes.len()),
             expected: alloc::format!("{HEADER_SIZE:#x} bytes"),
         })
+    }
+}
+
+impl Header64 {
+    /// Whether registers of an x64 processor are recorded: `CONTEXT_AMD64` in `ContextFlags`.
+    pub(super) fn has_x64_context(&self) -> bool {
+        const AMD64: u8 = 0x10;
+        // The high bytes of the flags; those of other processors and the paint of the header have others.
+        matches!(self.context.get(0x32..0x34), Some([AMD64, 0]))
     }
 }
 
@@ -257,8 +280,9 @@ fn physical_memory(bytes: &[u8]) -> IResult<&[u8], Option<PhysicalMemoryBlock>> 
         return Ok((rest, None));
     };
     let run = (le_u64, le_u64).map(|(base, count)| HeaderRun { base: Pfn(base), count });
-    let (rest, runs) = count(run, number_of_runs.min(MAX_RUNS) as usize).parse(rest)?;
-    Ok((rest, Some(PhysicalMemoryBlock { number_of_runs, number_of_pages, runs })))
+    let (rest, mut runs) = count(run, MAX_RUNS as usize).parse(rest)?;
+    let behind = runs.split_off(number_of_runs.min(MAX_RUNS) as usize);
+    Ok((rest, Some(PhysicalMemoryBlock { number_of_runs, number_of_pages, runs, behind })))
 }
 
 fn exception_record(bytes: &[u8]) -> IResult<&[u8], Option<ExceptionRecord>> {

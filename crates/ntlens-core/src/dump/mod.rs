@@ -8,14 +8,15 @@ mod header32;
 pub mod header64;
 pub mod raw;
 pub mod rdmp;
+mod salvage;
 mod signature;
 pub mod summary;
 pub mod triage;
 
 use crate::absent::Absent;
-use crate::address::PhysAddr;
+use crate::address::{PAGE_SIZE, PhysAddr};
 use crate::error::Error;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::memory::PhysicalImage;
 use crate::source::{ByteSource, ReadError};
 use alloc::format;
@@ -25,6 +26,7 @@ use alloc::vec::Vec;
 use core::fmt;
 pub use header64::{Attributes, HEADER_SIZE, Header64};
 use signature::Width;
+pub use signature::starts_as_dump;
 pub use triage::Triage;
 
 /// What a dump holds, by the way it was written.
@@ -127,7 +129,7 @@ struct Format {
     name: &'static str,
     /// Dump types that should be stored so.
     types: &'static [u32],
-    /// Whether this file is stored so. Signatures decide before the dump type does.
+    /// Whether what lies behind the header shows that this file is stored so. That decides before the dump type does.
     matches: fn(&Candidate<'_>) -> bool,
     /// Reads where the memory lies.
     open: fn(&Candidate<'_>) -> Result<Opened, Error>,
@@ -139,7 +141,7 @@ const FORMATS: &[Format] = &[rdmp::FORMAT, summary::FORMAT, bitmap::FORMAT, tria
 const HEADER_ONLY: Format = Format {
     name: "header only",
     types: &[3],
-    matches: |candidate| candidate.header.dump_type == 3,
+    matches: |_| false,
     open: |_| {
         let content = Content::Nothing(Error::Unsupported {
             what: "this dump is a header and nothing else".into(),
@@ -153,7 +155,7 @@ impl Dump {
     /// Opens a file of any kind that has a header. Errors: [`Error::Unsupported`] for files that are no 64-bit kernel
     /// dump, [`Error::Malformed`] where the description of the memory makes no sense.
     pub fn open(source: Arc<dyn ByteSource>) -> Result<Self, Error> {
-        let width = signature::check(&*source)?;
+        let (width, damaged) = signature::check(&*source)?;
         let header = match width {
             Width::Bits32 => header32::read(&*source)?,
             Width::Bits64 => Header64::read(&*source)?,
@@ -174,7 +176,9 @@ impl Dump {
             None => open_as(&candidate)?,
         };
         let Opened { kind, content, mut incomplete } = opened;
-        if !matches!(header.machine, MACHINE_X64 | MACHINE_ARM64 | MACHINE_X86) {
+        incomplete.splice(0..0, damaged);
+        let is_read = !matches!(&content, Content::Nothing(_));
+        if header.machine != MACHINE_X64 && (is_read || !matches!(header.machine, MACHINE_ARM64 | MACHINE_X86)) {
             let found = format!("{:#x}", header.machine);
             let at = header64::offsets::MACHINE_IMAGE_TYPE;
             incomplete.push(Incomplete::contradiction("DUMP_HEADER64", "MachineImageType", at, found, "0x8664"));
@@ -187,7 +191,7 @@ impl Dump {
     /// Says how much of what is described lies behind the end of the file.
     fn note_truncation(&mut self) {
         let offset = self.source.len();
-        let place = format!("file offset {offset:#x}");
+        let place = Place::File(offset);
         let why = crate::Absent::Truncated { offset };
         let missing = match (self.pages_described(), self.pages_present()) {
             (Some(described), Some(present)) => described - present,
@@ -196,8 +200,18 @@ impl Dump {
         };
         if missing > 0 {
             let what = if self.pages_described().is_some() { "page frames" } else { "the end of the dump" };
-            self.incomplete.push(Incomplete::new(what, place, why).times(missing));
+            let expected =
+                self.expected_len().map_or("the size that its header gives".into(), |len| format!("{len:#x}"));
+            let found = format!("{offset:#x}");
+            self.incomplete
+                .push(Incomplete::new(what, place, why).of_field("file", "size", found, expected).times(missing));
         }
+    }
+
+    /// Where the last of the frames that are described ends.
+    fn expected_len(&self) -> Option<u64> {
+        let end = |run: crate::memory::frames::Run| run.offset.saturating_add(run.count.saturating_mul(PAGE_SIZE));
+        self.physical().ok()?.frames().runs().map(end).max()
     }
 
     /// Takes a file as physical memory from address 0 on, without any header.
@@ -257,6 +271,8 @@ fn unreadable(header: &Header64, width: Width) -> Option<Error> {
         return unsupported("a dump of a 32-bit kernel".into(), "only `info` can be answered");
     }
     match header.machine {
+        // The registers are those of the machine: where both are told they must agree.
+        _ if header.has_x64_context() => {}
         MACHINE_ARM64 => return unsupported("a dump of an ARM64 machine".into(), "only `info` can be answered"),
         MACHINE_X86 => return unsupported("a dump of a 32-bit x86 machine".into(), "only `info` can be answered"),
         _ => {}
@@ -276,7 +292,9 @@ fn unreadable(header: &Header64, width: Width) -> Option<Error> {
 fn open_as(candidate: &Candidate<'_>) -> Result<Opened, Error> {
     let dump_type = candidate.header.dump_type;
     let at = header64::offsets::DUMP_TYPE;
-    let Some(format) = FORMATS.iter().find(|format| (format.matches)(candidate)) else {
+    let by_content = FORMATS.iter().find(|format| (format.matches)(candidate));
+    let by_type = || FORMATS.iter().find(|format| format.types.contains(&dump_type));
+    let Some(format) = by_content.or_else(by_type) else {
         return Err(Error::Malformed {
             structure: "DUMP_HEADER64",
             offset: at,

@@ -1,6 +1,9 @@
 //! The first bytes of a file: a 64-bit dump, or something else that has a name.
 
+use super::header64::Header64;
+use super::salvage::marks_of_header;
 use crate::error::Error;
+use crate::incomplete::Incomplete;
 use crate::source::ByteSource;
 use alloc::format;
 use alloc::string::String;
@@ -36,6 +39,11 @@ const DUMP64: &[u8; 8] = b"PAGEDU64";
 /// The signature of `DUMP_HEADER32`.
 const DUMP32: &[u8; 8] = b"PAGEDUMP";
 
+/// Whether the first bytes of a file are those of a kernel dump.
+pub fn starts_as_dump(start: [u8; 8]) -> bool {
+    &start == DUMP64 || &start == DUMP32
+}
+
 /// The header that follows a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {
@@ -46,7 +54,8 @@ pub(super) enum Width {
 }
 
 /// Whether the file starts as a dump does, and if not, what it is.
-pub(super) fn check(source: &dyn ByteSource) -> Result<Width, Error> {
+/// A 64-bit dump whose signature is damaged is one still; that is told beside.
+pub(super) fn check(source: &dyn ByteSource) -> Result<(Width, Option<Incomplete>), Error> {
     let unsupported = |what: String, advice| Err(Error::Unsupported { what, advice });
     if source.is_empty() {
         return unsupported("the file is empty".into(), "copy the dump again");
@@ -56,13 +65,16 @@ pub(super) fn check(source: &dyn ByteSource) -> Result<Width, Error> {
     let start = start.get_mut(..held).unwrap_or_default();
     source.read_at(0, start)?;
     if start == DUMP64 {
-        return Ok(Width::Bits64);
+        return Ok((Width::Bits64, None));
     }
     if start == DUMP32 {
-        return Ok(Width::Bits32);
+        return Ok((Width::Bits32, None));
     }
     if let Some((_, what, advice)) = OTHERS.iter().find(|(magic, ..)| start.starts_with(magic)) {
         return unsupported((*what).into(), advice);
+    }
+    if let Some(damaged) = damaged(source, start) {
+        return Ok((Width::Bits64, Some(damaged)));
     }
     let found = match start.iter().position(|byte| *byte != 0) {
         None => String::from("zero bytes"),
@@ -75,6 +87,22 @@ pub(super) fn check(source: &dyn ByteSource) -> Result<Width, Error> {
         found,
         expected: "\"PAGEDU64\" (this is no kernel dump of x64 Windows)".into(),
     })
+}
+
+/// What of the signature is wrong, if what follows can be nothing but the header of a 64-bit dump.
+fn damaged(source: &dyn ByteSource, start: &[u8]) -> Option<Incomplete> {
+    let (found, expected) = start.split_at_checked(4).zip(DUMP64.split_at_checked(4))?;
+    let half = found.0 == expected.0 || found.1 == expected.1;
+    if marks_of_header(&Header64::read(source).ok()?) < if half { 3 } else { 5 } {
+        return None;
+    }
+    let text = |bytes: &[u8]| format!("\"{}\"", bytes.escape_ascii());
+    let (field, at, found, expected) = if found.0 == expected.0 {
+        ("ValidDump", 4, found.1, expected.1)
+    } else {
+        ("Signature", 0, found.0, expected.0)
+    };
+    Some(Incomplete::contradiction("DUMP_HEADER64", field, at, text(found), text(expected)))
 }
 
 #[cfg(test)]
@@ -95,7 +123,7 @@ mod tests {
             let error = check(&Vec::from(bytes)).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
-        assert_eq!(check(&Vec::from(&b"PAGEDU64 and more"[..])), Ok(Width::Bits64));
-        assert_eq!(check(&Vec::from(&b"PAGEDUMP and more"[..])), Ok(Width::Bits32));
+        assert_eq!(check(&Vec::from(&b"PAGEDU64 and more"[..])), Ok((Width::Bits64, None)));
+        assert_eq!(check(&Vec::from(&b"PAGEDUMP and more"[..])), Ok((Width::Bits32, None)));
     }
 }

@@ -3,15 +3,11 @@
 //! Public descriptions disagree whether the bits start at 0x2024 or 0x2028. The count of set bits decides,
 //! and where both counts fit, the place of the page tables.
 
-use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, bitmap};
-use crate::address::{PAGE_BYTES, PAGE_SIZE, PhysAddr};
+use super::bitmap::{self, Claim};
+use super::salvage::{Reading, choose};
+use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened};
 use crate::error::Error;
-use crate::incomplete::Incomplete;
-use crate::memory::PhysicalImage;
-use crate::memory::frames::Frames;
-use crate::memory::paging::self_map_slot;
 use alloc::format;
-use alloc::vec::Vec;
 use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::le_u32;
@@ -19,68 +15,54 @@ use nom::number::complete::le_u32;
 pub(super) const FORMAT: Format = Format {
     name: "summary",
     types: &[2],
-    // With the signature of both bitmap kinds, the dump type decides; it alone is not enough to tell.
-    matches: |candidate| candidate.header.dump_type == 2 && summary(candidate).is_ok_and(|found| found.plausible()),
+    // The signature is that of both bitmap kinds: the numbers tell, and where they could be of both, the dump type.
+    matches: |candidate| {
+        let of_bitmap = || bitmap::read_claim(candidate).is_ok_and(|claim| claim.plausible());
+        let tagged = candidate.tag.starts_with(b"SDMP") || candidate.tag.ends_with(b"DUMP");
+        let plausible = tagged && claim(candidate, ALIGNED).is_ok_and(|claim| claim.plausible());
+        plausible && (candidate.header.dump_type == 2 || !of_bitmap())
+    },
     open,
 };
 
-struct Summary {
-    first_page: u64,
-    pages: u64,
-    bits: u64,
-}
+/// Where the bits start behind the header with natural alignment, and with none.
+const ALIGNED: u64 = 0x28;
+const PACKED: u64 = 0x24;
 
-impl Summary {
-    fn plausible(&self) -> bool {
-        self.bits > 0 && self.first_page.is_multiple_of(PAGE_SIZE) && self.first_page > HEADER_SIZE + self.bits / 8
-    }
-}
-
-fn summary(candidate: &Candidate<'_>) -> Result<Summary, Error> {
-    let malformed = |field, found| Error::Malformed {
-        structure: "SUMMARY_DUMP",
-        offset: HEADER_SIZE,
-        field,
-        found,
-        expected: "\"SDMPDUMP\"".into(),
-    };
-    if !bitmap::has_signature(candidate) {
-        return Err(malformed("Signature", format!("\"{}\"", candidate.tag.escape_ascii())));
-    }
-    let head = candidate.source.read_vec(HEADER_SIZE, 0x28)?;
+fn claim(candidate: &Candidate<'_>, start: u64) -> Result<Claim, Error> {
+    let head = candidate.source.read_vec(HEADER_SIZE, ALIGNED)?;
     let mut fields = (take(0xc_usize), le_u32, le_u32, le_u32);
     let parsed: nom::IResult<&[u8], _> = fields.parse(&head);
-    let (_, (_, first_page, bits, pages)) =
-        parsed.map_err(|_| malformed("size", format!("{:#x} bytes", head.len())))?;
-    Ok(Summary { first_page: first_page.into(), pages: pages.into(), bits: bits.into() })
+    let (_, (_, first_page, bits, pages)) = parsed.map_err(|_| Error::Malformed {
+        structure: "SUMMARY_DUMP",
+        offset: HEADER_SIZE,
+        field: "size",
+        found: format!("{:#x} bytes", head.len()),
+        expected: "0x28 bytes".into(),
+    })?;
+    Ok(Claim {
+        structure: "SUMMARY_DUMP",
+        first_page: ("HeaderSize", HEADER_SIZE + 0xc, first_page.into()),
+        bits: ("BitmapSize", HEADER_SIZE + 0x10, bits.into()),
+        pages: ("Pages", HEADER_SIZE + 0x14, pages.into()),
+        at: HEADER_SIZE + start,
+    })
 }
 
 fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
-    let summary = summary(candidate)?;
-    let read = |start| {
-        let bitmap = bitmap::read_bitmap(candidate, HEADER_SIZE + start, summary.bits, summary.first_page)?;
-        Ok(PhysicalImage::new(candidate.source.clone(), Frames::Bitmap(bitmap)))
+    let aligned = claim(candidate, ALIGNED)?;
+    let mut readings = aligned.readings(candidate)?;
+    let packed = claim(candidate, PACKED).and_then(|claim| claim.readings(candidate)).unwrap_or_default();
+    // A reading without contradictions comes before one with some.
+    let sound = |readings: &[Reading]| readings.first().is_some_and(|first| first.wrong.is_empty());
+    let at = if sound(&packed) && !sound(&readings) { 0 } else { readings.len() };
+    readings.splice(at..at, packed);
+    let Some(Reading { image, wrong }) = choose(candidate, readings) else {
+        let (field, offset, found) = aligned.bits;
+        let (found, expected) = (format!("{found:#x}"), "a bitmap".into());
+        return Err(Error::Malformed { structure: aligned.structure, offset, field, found, expected });
     };
-    let fits = |image: &PhysicalImage| image.frames().described() == summary.pages;
-    let (aligned, packed): (_, Result<_, Error>) = (read(0x28)?, read(0x24));
-    // Where no frame is at either end of the bitmap both counts fit: then the header's page tables decide.
-    let packed = packed.ok().filter(|packed| {
-        fits(packed) && (!fits(&aligned) || (!holds_root(candidate, &aligned) && holds_root(candidate, packed)))
-    });
-    let mut incomplete = Vec::new();
-    if packed.is_none() && !fits(&aligned) {
-        let expected = format!("{:#x}, the number of set bits", aligned.frames().described());
-        let found = format!("{:#x}", summary.pages);
-        let at = HEADER_SIZE + 0x14;
-        incomplete.push(Incomplete::contradiction("SUMMARY_DUMP", "Pages", at, found, expected));
-    }
-    let image = packed.unwrap_or(aligned);
+    let signature = bitmap::check_signature(candidate, aligned.structure);
+    let incomplete = signature.into_iter().chain(wrong).collect();
     Ok(Opened { kind: DumpKind::Kernel, content: Content::Physical(image), incomplete })
-}
-
-/// Whether the frame that the header gives as the root of page tables points back at itself, as each root does.
-fn holds_root(candidate: &Candidate<'_>, image: &PhysicalImage) -> bool {
-    let root = PhysAddr::from_cr3(candidate.header.directory_table_base.unwrap_or(0));
-    let mut table = [0; PAGE_BYTES];
-    image.read_in_frame(root, &mut table).is_ok() && self_map_slot(&table, root).is_some()
 }

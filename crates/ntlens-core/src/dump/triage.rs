@@ -6,7 +6,7 @@ use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::error::Error;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::kdbg::Kdbg;
 use crate::memory::BlockSpace;
 use crate::memory::blocks::Block;
@@ -21,8 +21,16 @@ use nom::multi::many0;
 use nom::number::complete::{le_u32, le_u64};
 use nom::{IResult, Parser};
 
-pub(super) const FORMAT: Format =
-    Format { name: "triage", types: &[4], matches: |candidate| candidate.header.dump_type == 4, open };
+pub(super) const FORMAT: Format = Format { name: "triage", types: &[4], matches: has_end_mark, open };
+
+/// Whether the mark is there that the header says ends the dump.
+fn has_end_mark(candidate: &Candidate<'_>) -> bool {
+    let mut head = [0; 12];
+    let mut mark = [0; 4];
+    candidate.source.read_at(HEADER_SIZE, &mut head).is_ok()
+        && candidate.source.read_at(LittleEndian::read_u32(head.get(8..).unwrap_or(&[0; 4])).into(), &mut mark).is_ok()
+        && &mark == b"TRGD"
+}
 
 /// Bytes of `TRIAGE_DUMP64` that are read.
 const TRIAGE_SIZE: u64 = 0x80;
@@ -225,9 +233,25 @@ fn debugger_data(source: &dyn ByteSource, offsets: &Offsets, incomplete: &mut Ve
     match parsed.and_then(|bytes| Kdbg::parse(&bytes)) {
         Ok(kdbg) => Some(kdbg),
         Err(why) => {
-            incomplete.push(Incomplete::new("KDDEBUGGER_DATA64", format_args!("file offset {at:#x}"), why));
+            let expected = "\"KDBG\" and a size of at most 0x1000";
+            let block = Incomplete::new("KDDEBUGGER_DATA64", Place::File(at), why);
+            incomplete.push(block.of_field("KDDEBUGGER_DATA64", "Header", why, expected));
             None
         }
+    }
+}
+
+/// A table, and the field that says how many entries it has.
+struct Table {
+    what: &'static str,
+    structure: &'static str,
+    field: &'static str,
+    field_at: u64,
+}
+
+impl Table {
+    const fn of_header(what: &'static str, field: &'static str, offset: u64) -> Self {
+        Self { what, structure: "TRIAGE_DUMP64", field, field_at: HEADER_SIZE + offset }
     }
 }
 
@@ -238,12 +262,17 @@ struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    fn table(&mut self, what: &str, at: u64, claimed: u64, entry: u64) -> Vec<u8> {
+    fn table(&mut self, table: &Table, at: u64, claimed: u64, entry: u64) -> Vec<u8> {
         let held = self.source.len().saturating_sub(at) / entry;
         let count = claimed.min(held).min(MAX_ENTRIES);
         if count < claimed {
-            let place = format_args!("file offset {at:#x}");
-            let missing = Incomplete::new(what, place, Absent::Truncated { offset: at + held * entry });
+            let missing = Incomplete::new(
+                table.what,
+                Place::File(table.field_at),
+                Absent::Truncated { offset: at + held * entry },
+            );
+            let expected = format!("at most {count}, which end in the file");
+            let missing = missing.of_field(table.structure, table.field, claimed, expected);
             self.incomplete.push(missing.times(claimed - count));
         }
         self.source.read_vec(at, count * entry).unwrap_or_default()
@@ -252,7 +281,12 @@ impl Bounds<'_> {
 
 fn data_blocks(source: &Arc<dyn ByteSource>, offsets: &Offsets, incomplete: &mut Vec<Incomplete>) -> Vec<Block> {
     let mut bounds = Bounds { source, incomplete };
-    let table = bounds.table("data blocks", offsets.blocks.into(), offsets.block_count.into(), BLOCK_ENTRY);
+    let table = bounds.table(
+        &Table::of_header("data blocks", "DataBlocksCount", 0x7c),
+        offsets.blocks.into(),
+        offsets.block_count.into(),
+        BLOCK_ENTRY,
+    );
     let parsed: IResult<&[u8], Vec<_>> = many0((le_u64, le_u32, le_u32)).parse(&table);
     let entries = parsed.map(|(_, entries)| entries).unwrap_or_default();
     let block = |(start, offset, len): (u64, u32, u32)| Block {
@@ -318,7 +352,12 @@ fn own_prcb(
 }
 
 fn drivers(bounds: &mut Bounds<'_>, offsets: &Offsets) -> Vec<TriageDriver> {
-    let table = bounds.table("drivers", offsets.drivers.into(), offsets.driver_count.into(), DRIVER_ENTRY);
+    let table = bounds.table(
+        &Table::of_header("drivers", "DriverCount", 0x34),
+        offsets.drivers.into(),
+        offsets.driver_count.into(),
+        DRIVER_ENTRY,
+    );
     let entry_size = usize::try_from(DRIVER_ENTRY).unwrap_or(usize::MAX);
     let source = bounds.source;
     let driver = |entry: &[u8]| {
@@ -358,12 +397,18 @@ fn unloaded(bounds: &mut Bounds<'_>, at: u32) -> Vec<TriageUnloaded> {
         return Vec::new();
     }
     let Ok(count) = bounds.source.read_vec(at, 8).map(|bytes| LittleEndian::read_u64(&bytes)) else {
-        let missing =
-            Incomplete::new("unloaded modules", format_args!("file offset {at:#x}"), Absent::Truncated { offset: at });
-        bounds.incomplete.push(missing);
+        let missing = Incomplete::new("unloaded modules", Place::File(at), Absent::Truncated { offset: at });
+        let expected = format!("an offset below {:#x}, the file's size", bounds.source.len());
+        let found = format!("{at:#x}");
+        bounds.incomplete.push(missing.of_field("TRIAGE_DUMP64", "UnloadedDriversOffset", found, expected));
         return Vec::new();
     };
-    let table = bounds.table("unloaded modules", at + 8, count, UNLOADED_ENTRY);
+    let table = bounds.table(
+        &Table { what: "unloaded modules", structure: "DUMP_UNLOADED_DRIVERS", field: "Count", field_at: at },
+        at + 8,
+        count,
+        UNLOADED_ENTRY,
+    );
     let entry_size = usize::try_from(UNLOADED_ENTRY).unwrap_or(usize::MAX);
     let module = |entry: &[u8]| {
         let u64_at = |at: usize| entry.get(at..at + 8).map_or(0, LittleEndian::read_u64);

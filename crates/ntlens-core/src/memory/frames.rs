@@ -4,6 +4,7 @@
 //! directory of counts, looked up in constant time. Neither keeps an entry for each page.
 
 use crate::address::{PAGE_SIZE, Pfn};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Frames that lie back to back in the file.
@@ -122,9 +123,9 @@ impl Runs {
 /// file.
 #[derive(Clone, Debug)]
 pub struct Bitmap {
-    bits: Vec<u8>,
+    bits: Arc<Vec<u8>>,
     /// Set bits before each block of [`Self::BLOCK`] bytes.
-    ranks: Vec<u64>,
+    ranks: Arc<Vec<u64>>,
     described: u64,
     first_page: u64,
 }
@@ -149,7 +150,13 @@ impl Bitmap {
                 before
             })
             .collect();
-        Self { bits, ranks, described, first_page }
+        Self { bits: Arc::new(bits), ranks: Arc::new(ranks), described, first_page }
+    }
+
+    /// The same bits for frames that begin elsewhere in the file.
+    #[must_use]
+    pub fn with_first_page(&self, first_page: u64) -> Self {
+        Self { first_page, ..self.clone() }
     }
 
     /// Set bits, that is frames described.

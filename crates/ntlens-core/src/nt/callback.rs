@@ -5,7 +5,7 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::layout::field::{Field, Scalar};
 use crate::layout::view::StructView;
 use crate::nt::list::{self, Links};
@@ -187,7 +187,7 @@ pub fn callbacks(snapshot: &Snapshot) -> Callbacks {
 }
 
 impl Callbacks {
-    fn note(&mut self, what: &str, place: impl core::fmt::Display, why: Absent) {
+    fn note(&mut self, what: &str, place: impl Into<Place>, why: Absent) {
         self.incomplete.push(Incomplete::new(what, place, why));
     }
 

@@ -2,12 +2,12 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::memory::VirtualMemory;
 use crate::nt::group::{Found, Group, Groups};
 use crate::nt::job::{Job, Jobs};
 use crate::nt::job_census;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::process::{PROCESS_OBJECT, Process, Sources};
 use crate::nt::session::{self, Session, Sessions};
 use crate::nt::snapshot::Snapshot;
@@ -26,6 +26,9 @@ pub struct Processes {
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
 }
+
+const ACTIVE_LIST: ListName =
+    ListName::new("list of active processes", "PsActiveProcessHead", "_EPROCESS.ActiveProcessLinks");
 
 /// Which processes are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -99,7 +102,7 @@ impl Census<'_> {
         found.as_mut().map_err(|why| *why)
     }
 
-    fn note(&mut self, what: &str, place: impl core::fmt::Display, why: Absent) {
+    fn note(&mut self, what: &str, place: impl Into<Place>, why: Absent) {
         self.incomplete.push(Incomplete::new(what, place, why));
     }
 
@@ -128,12 +131,18 @@ impl Census<'_> {
     /// The processes of the table of ids.
     fn cid_table(&mut self) {
         let memory = self.snapshot.space();
+        let tables = &self.snapshot.fields().handle_tables;
         let table = self.snapshot.heads().psp_cid_table.and_then(|at| memory.read_pointer(at));
-        let entries = table.and_then(|at| self.snapshot.fields().handle_tables.entries(memory, at));
+        let entries = table.and_then(|at| tables.entries(memory, at));
         let (entries, incomplete) = match entries {
             Ok(found) => found,
             Err(why) => {
-                return self.note("table of process ids", "PspCidTable", why);
+                const WHAT: &str = "table of process ids";
+                let missing = match table.map(|at| tables.fault(memory, at, why)) {
+                    Ok(fault) => Incomplete { what: WHAT.into(), ..fault },
+                    Err(why) => Incomplete::new(WHAT, "PspCidTable", why),
+                };
+                return self.incomplete.push(missing);
             }
         };
         self.incomplete.extend(incomplete);
@@ -152,7 +161,8 @@ impl Census<'_> {
         }
         // System at least is always in it.
         if !found {
-            self.note("table of process ids", "PspCidTable", Absent::Malformed);
+            let missing = Incomplete::new("table of process ids", "PspCidTable", Absent::Malformed);
+            self.incomplete.push(missing.of_field("PspCidTable", "", "no process in the table", "System at least"));
         }
     }
 
@@ -169,7 +179,7 @@ impl Census<'_> {
         };
         let others = self.known.keys().map(|at| at.wrapping_add(links)).collect();
         let member = |at: VirtAddr| self.probe(at.wrapping_sub(links))?.links();
-        let list = list::walk("list of active processes", head, Links::read(memory, head), member, || others);
+        let list = list::walk(ACTIVE_LIST, head, Links::read(memory, head), member, || others);
         self.incomplete.extend(list.incomplete);
         let order: Vec<_> = list.members.iter().map(|at| at.wrapping_sub(links)).collect();
         for at in &order {

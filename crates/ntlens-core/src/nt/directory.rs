@@ -63,34 +63,65 @@ impl DirectoryFields {
         for bucket in 0..BUCKETS {
             let first = Field::<VirtAddr>::at(buckets.saturating_add(bucket * 8));
             let mut next = view.get(&Ok(first));
+            let mut link =
+                Link { structure: "_OBJECT_DIRECTORY", field: "HashBuckets", at: view.address_of(&Ok(first)) };
             loop {
                 let at = match next {
                     Ok(at) if at.is_null() => break,
                     Ok(at) if at.is_kernel() && found.len() < MAX_ENTRIES && seen.insert(at) => at,
                     wrong => {
-                        let why = wrong.err().unwrap_or(Absent::Malformed);
-                        note(&mut incomplete, directory, why);
+                        link.note(&mut incomplete, directory, wrong, "an entry that no chain has yet, or null");
                         break;
                     }
                 };
                 let entry = StructView::read(memory, at, self.entry.extent);
                 match entry.get(&self.entry.object) {
                     Ok(object) if object.is_kernel() => found.push(object),
-                    wrong => note(&mut incomplete, directory, wrong.err().unwrap_or(Absent::Malformed)),
+                    wrong => {
+                        let at = entry.address_of(&self.entry.object);
+                        let link = Link { structure: "_OBJECT_DIRECTORY_ENTRY", field: "Object", at };
+                        link.note(&mut incomplete, directory, wrong, "the address of an object");
+                    }
                 }
                 next = entry.get(&self.entry.chain_link);
+                let at = entry.address_of(&self.entry.chain_link);
+                link = Link { structure: "_OBJECT_DIRECTORY_ENTRY", field: "ChainLink", at };
             }
         }
         Ok((found, incomplete))
     }
 }
 
-/// Notes one break of a directory's chains, the first few by themselves.
-fn note(incomplete: &mut Vec<Incomplete>, directory: VirtAddr, why: Absent) {
-    let full = incomplete.len() >= MAX_NAMED;
-    match incomplete.last_mut().filter(|_| full) {
-        Some(last) => last.count += 1,
-        None => incomplete.push(Incomplete::new("chain of an object directory", directory, why)),
+const WHAT: &str = "chain of an object directory";
+
+/// A pointer of a directory's chains.
+struct Link {
+    structure: &'static str,
+    field: &'static str,
+    at: Result<VirtAddr, Absent>,
+}
+
+impl Link {
+    /// Notes that the pointer is missing or wrong, the first few by themselves.
+    fn note(
+        &self,
+        incomplete: &mut Vec<Incomplete>,
+        directory: VirtAddr,
+        found: Result<VirtAddr, Absent>,
+        expected: &'static str,
+    ) {
+        let full = incomplete.len() >= MAX_NAMED;
+        if let Some(last) = incomplete.last_mut().filter(|_| full) {
+            last.count += 1;
+            return;
+        }
+        let at = self.at.unwrap_or(directory);
+        incomplete.push(match found {
+            Ok(found) => {
+                Incomplete::new(WHAT, at, Absent::Malformed).of_field(self.structure, self.field, found, expected)
+            }
+            Err(why) => Incomplete::new(WHAT, at, why),
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::layout::field::{Embedded, Field};
 use crate::nt::fields::Fields;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -19,9 +19,9 @@ pub(crate) trait Group: Sized {
     /// What the structures are called, in remarks.
     const NAME: &'static str;
     /// What the kernel's list is called.
-    const LIST: &'static str;
+    const LIST: ListName;
     /// What the list of processes is called.
-    const MEMBERS: &'static str;
+    const MEMBERS: ListName;
     /// That it was found around another one, if there is such a thing.
     const AROUND: Option<(&'static str, Self::Source)>;
     /// Structures that are read: no system that works has so many.
@@ -143,7 +143,7 @@ impl<'s, G: Group> Groups<'s, G> {
         let list = list::walk(G::LIST, head, Links::read(memory, head), member, others);
         self.incomplete.extend(list.incomplete);
         for at in list.members {
-            self.meet(G::LIST, head, at.wrapping_sub(links), source);
+            self.meet(&G::LIST.what, head, at.wrapping_sub(links), source);
         }
     }
 
@@ -174,7 +174,7 @@ impl<'s, G: Group> Groups<'s, G> {
         let mut incomplete = self.incomplete;
         if self.left > 0 {
             let what = format!("a {} beyond those that are listed at once", G::NAME);
-            incomplete.push(Incomplete::new(what, G::LIST, Absent::Malformed).times(self.left));
+            incomplete.push(Incomplete::new(what, &*G::LIST.what, Absent::Malformed).times(self.left));
         }
         let by_address = self.known.into_iter().filter_map(|(at, group)| Some((at, group.ok()?))).collect();
         Found { by_address, incomplete, listed: self.listed }

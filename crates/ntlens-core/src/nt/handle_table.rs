@@ -8,6 +8,7 @@ use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
 use crate::nt::access::{ACCESS_BITS, ACCESS_MASK};
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::vec::Vec;
 use bitflags::bitflags;
 
@@ -74,6 +75,8 @@ pub struct HandleTables {
 pub struct HandleEntry {
     /// The handle: four times its index.
     pub handle: u64,
+    /// Where the entry itself lies.
+    pub at: VirtAddr,
     /// What the entry points at: an object's header, or in the table of ids an object's body.
     pub pointer: VirtAddr,
     /// What the holder may do with the object, as the lowest 25 bits of an access mask.
@@ -149,7 +152,7 @@ impl HandleTables {
         let end = view.get(&self.table.next_handle_needing_pool).map_or(u64::MAX, u64::from) / 4;
         let mut walk =
             Walk { memory, tables: self, entries: Vec::new(), seen: BTreeSet::new(), missing: Vec::new(), lost: 0 };
-        walk.page(top, levels, 0, end);
+        walk.page(table, top, levels, 0, end);
         let lost = walk.lost;
         let mut incomplete = walk.missing;
         if let Some(last) = incomplete.last_mut() {
@@ -158,8 +161,28 @@ impl HandleTables {
         Ok((walk.entries, incomplete))
     }
 
+    /// Why a table has no entries, with the field that is to blame.
+    pub(crate) fn fault<M: VirtualMemory + ?Sized>(&self, memory: &M, table: VirtAddr, why: Absent) -> Incomplete {
+        let code = self.table.table_code.and_then(|field| {
+            let at = table.wrapping_add(field.offset.into());
+            Ok((at, memory.read_u64(at)?))
+        });
+        match code {
+            Ok((at, code)) => {
+                let expected = "a kernel address with 0, 1 or 2 in its low bits";
+                Incomplete::wrong("_HANDLE_TABLE", "TableCode", at, format!("{code:#x}"), expected).because(why)
+            }
+            Err(_) => Incomplete::new("handle table", table, why),
+        }
+    }
+
+    /// Which field of an entry leads to the object.
+    pub(crate) fn pointer_field(&self) -> &'static str {
+        if self.entry.object_pointer_bits.is_ok() { "ObjectPointerBits" } else { "Object" }
+    }
+
     /// What an entry holds; `None` for a free one.
-    fn entry(&self, handle: u64, entry: [u8; ENTRY]) -> Option<HandleEntry> {
+    fn entry(&self, handle: u64, at: VirtAddr, entry: [u8; ENTRY]) -> Option<HandleEntry> {
         let (words, _) = entry.as_chunks::<8>();
         let word = |index: usize| words.get(index).map_or(0, |word| u64::from_le_bytes(*word));
         let bits = |field: &Result<Bits, Absent>| {
@@ -176,7 +199,7 @@ impl HandleTables {
                 bits(&self.entry.granted_access_bits).map(|access| u32::try_from(access).unwrap_or(0) & ACCESS_MASK);
             let attributes = bits(&self.entry.attributes)
                 .map(|attributes| Attributes::from_bits_retain(u8::try_from(attributes).unwrap_or(0)));
-            return Some(HandleEntry { handle, pointer, granted_access, attributes });
+            return Some(HandleEntry { handle, at, pointer, granted_access, attributes });
         }
         self.entry.object.ok()?;
         let low = word(0);
@@ -190,7 +213,7 @@ impl HandleTables {
             (low & !Attributes::PROTECT) | if protect { Attributes::PROTECT } else { Attributes::empty() }
         });
         let granted_access = access.map(|access| access & ACCESS_MASK);
-        (!pointer.is_null()).then_some(HandleEntry { handle, pointer, granted_access, attributes })
+        (!pointer.is_null()).then_some(HandleEntry { handle, at, pointer, granted_access, attributes })
     }
 }
 
@@ -211,27 +234,34 @@ struct Walk<'a, M: ?Sized> {
 const MAX_NAMED: usize = 8;
 
 impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
-    /// Reads the page of entries that starts with index `first`, or the pages below a page of pointers.
-    fn page(&mut self, at: VirtAddr, levels: u64, first: u64, end: u64) {
+    /// Reads the page of entries that starts with index `first`, or the pages below a page of pointers. `from` is where the
+    /// pointer to it stands.
+    fn page(&mut self, from: VirtAddr, at: VirtAddr, levels: u64, first: u64, end: u64) {
         if first >= end {
             return;
         }
         if self.entries.len() >= MAX_ENTRIES {
-            return self.note(at, Absent::Malformed);
+            return self.note(
+                at,
+                Absent::Malformed,
+                Some((from, "the end of a table that has more entries than any process")),
+            );
         }
         if !self.seen.insert(at) {
-            return self.note(at, Absent::Malformed);
+            return self.note(at, Absent::Malformed, Some((from, "a page that the table does not use elsewhere")));
         }
         let mut page = [0; PAGE_BYTES];
         if let Err(hole) = self.memory.read(at, &mut page) {
-            return self.note(at, hole.why);
+            let never = !at.is_kernel() || matches!(hole.why, Absent::NonCanonical | Absent::NotPresent(_));
+            return self.note(at, hole.why, never.then_some((from, "the address of a page of handles")));
         }
         if levels == 0 {
             let (entries, _) = page.as_chunks::<ENTRY>();
             // The first entry of a page is the kernel's own.
             for (index, entry) in entries.iter().enumerate().skip(1) {
                 let handle = first.saturating_add(index as u64) * 4;
-                self.entries.extend(self.tables.entry(handle, *entry));
+                let at = at.wrapping_add((index * ENTRY) as u64);
+                self.entries.extend(self.tables.entry(handle, at, *entry));
             }
             return;
         }
@@ -240,14 +270,20 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
         for (index, pointer) in pointers.iter().enumerate() {
             let pointer = VirtAddr(u64::from_le_bytes(*pointer));
             if !pointer.is_null() {
-                self.page(pointer, levels - 1, first + index as u64 * below, end);
+                let from = at.wrapping_add(index as u64 * 8);
+                self.page(from, pointer, levels - 1, first + index as u64 * below, end);
             }
         }
     }
 
-    fn note(&mut self, at: VirtAddr, why: Absent) {
+    /// Notes a page that is missing; `expected` where the pointer to it is wrong, with that pointer's own place.
+    fn note(&mut self, at: VirtAddr, why: Absent, expected: Option<(VirtAddr, &'static str)>) {
         if self.missing.len() < MAX_NAMED {
-            self.missing.push(Incomplete::new("page of handles", at, why));
+            let missing = |place| Incomplete::new("page of handles", place, why);
+            self.missing.push(match expected {
+                Some((from, expected)) => missing(from).of_field("_HANDLE_TABLE", "TableCode", at, expected),
+                None => missing(at),
+            });
             self.lost = 1;
         } else {
             self.lost += 1;
@@ -302,7 +338,7 @@ mod tests {
             let old = entry(header | 1 | (attributes & 6), 0x1f_ffff | (attributes & 1) << 25);
             let new = entry((header >> 4) << 20 | attributes << 17 | 0xffff, 0x1f_ffff | 1 << 25);
             for (tables, entry) in [(pointers(), old), (bits(), new)] {
-                let found = tables.entry(8, entry).unwrap();
+                let found = tables.entry(8, VirtAddr(0), entry).unwrap();
                 assert_eq!((found.handle, found.pointer, found.granted_access), (8, VirtAddr(header), Ok(0x1f_ffff)));
                 assert_eq!(found.attributes.unwrap().names(), names);
             }
@@ -311,10 +347,10 @@ mod tests {
 
     #[test]
     fn what_is_free_is_no_entry() {
-        assert_eq!(pointers().entry(4, entry(0, 0x2c)), None);
-        assert_eq!(pointers().entry(4, entry(6, 0x2c)), None);
-        assert_eq!(bits().entry(4, entry(0xf_ffff, 0xffff_8000_0000_1000)), None);
-        assert_eq!(unresolved().entry(4, entry(u64::MAX, u64::MAX)), None);
+        assert_eq!(pointers().entry(4, VirtAddr(0), entry(0, 0x2c)), None);
+        assert_eq!(pointers().entry(4, VirtAddr(0), entry(6, 0x2c)), None);
+        assert_eq!(bits().entry(4, VirtAddr(0), entry(0xf_ffff, 0xffff_8000_0000_1000)), None);
+        assert_eq!(unresolved().entry(4, VirtAddr(0), entry(u64::MAX, u64::MAX)), None);
     }
 
     /// Memory in which every page of the kernel's half is the same.

@@ -9,7 +9,7 @@ use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
 use crate::nt::fields::Fields;
 use crate::nt::group::{Found, Group};
-use crate::nt::list;
+use crate::nt::list::{self, ListName};
 use crate::nt::object_name::{Name, Names};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
@@ -302,8 +302,8 @@ impl Group for Job {
     type Source = JobSources;
 
     const NAME: &'static str = "job";
-    const LIST: &'static str = "list of jobs";
-    const MEMBERS: &'static str = "list of a job's processes";
+    const LIST: ListName = ListName::new("list of jobs", "PspJobList", "_EJOB.JobLinks");
+    const MEMBERS: ListName = ListName::new("list of a job's processes", "_EJOB.ProcessListHead", "_EPROCESS.JobLinks");
     const AROUND: Option<(&'static str, JobSources)> = Some(("EJOB.ParentJob", JobSources::PARENT_JOB));
     const MAX: usize = 1 << 14;
 

@@ -8,8 +8,10 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
+use alloc::borrow::Cow;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// No list of the kernel is followed for more members than this.
@@ -64,27 +66,51 @@ pub struct List {
     pub incomplete: Vec<Incomplete>,
 }
 
-/// Walks a list. `what` names it in remarks. `member` reads the links of a member, or says why what lies there is none.
+/// How remarks name a list.
+#[derive(Clone, Debug)]
+pub struct ListName {
+    /// What it lists.
+    pub what: Cow<'static, str>,
+    /// The variable or field that is its head.
+    pub head: &'static str,
+    /// The field that links its members.
+    pub links: &'static str,
+}
+
+impl ListName {
+    /// A name that is known when this is compiled.
+    pub const fn new(what: &'static str, head: &'static str, links: &'static str) -> Self {
+        Self { what: Cow::Borrowed(what), head, links }
+    }
+}
+
+impl From<&str> for ListName {
+    fn from(what: &str) -> Self {
+        Self { what: String::from(what).into(), head: "_LIST_ENTRY", links: "_LIST_ENTRY" }
+    }
+}
+
+impl From<&String> for ListName {
+    fn from(what: &String) -> Self {
+        Self::from(what.as_str())
+    }
+}
+
+/// Walks a list, which remarks call by its name. `member` reads the links of a member, or says why what lies there is none.
 /// `others` are links of possible members known from elsewhere.
 pub fn walk(
-    what: &str,
+    name: impl Into<ListName>,
     head: VirtAddr,
     head_links: Result<Links, Absent>,
     member: impl FnMut(VirtAddr) -> Result<Links, Absent>,
     others: impl FnOnce() -> Vec<VirtAddr>,
 ) -> List {
-    let mut ring = Ring {
-        what,
-        head,
-        member,
-        known: BTreeMap::new(),
-        breaks: Vec::new(),
-        noted: BTreeSet::new(),
-        listed: BTreeSet::new(),
-    };
+    let mut ring =
+        Ring { name: name.into(), head, member, known: BTreeMap::new(), breaks: Vec::new(), listed: BTreeSet::new() };
     let Ok(links) = head_links else {
         let why = head_links.err().unwrap_or(Absent::Malformed);
-        ring.breaks.push(Incomplete::new(format!("head of the {what}"), head, why));
+        let what = format!("head of the {}", ring.name.what);
+        ring.breaks.push(Incomplete::new(what, head, why).of_field(ring.name.head, "Flink", why, "the first member"));
         return List { members: Vec::new(), incomplete: ring.breaks };
     };
     ring.known.insert(head, Ok(links));
@@ -95,6 +121,7 @@ pub fn walk(
         members.extend(tail);
         ring.insert_stretches(&mut members, others());
     }
+    ring.find_breaks(&members);
     List { members, incomplete: ring.breaks }
 }
 
@@ -127,17 +154,16 @@ impl Direction {
     }
 }
 
-struct Ring<'a, F> {
-    what: &'a str,
+struct Ring<F> {
+    name: ListName,
     head: VirtAddr,
     member: F,
     known: BTreeMap<VirtAddr, Result<Links, Absent>>,
     listed: BTreeSet<VirtAddr>,
-    noted: BTreeSet<(VirtAddr, &'static str)>,
     breaks: Vec<Incomplete>,
 }
 
-impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
+impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
     fn links(&mut self, at: VirtAddr) -> Result<Links, Absent> {
         if let Some(links) = self.known.get(&at) {
             return *links;
@@ -147,12 +173,11 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
         links
     }
 
-    /// Whether the link from `at` leads to a member that points back.
-    fn whole(&mut self, at: VirtAddr, direction: Direction) -> Result<VirtAddr, (VirtAddr, Absent)> {
-        let links = self.links(at).map_err(|why| (at, why))?;
-        let next = direction.of(links);
-        let there = self.links(next).map_err(|why| (next, why))?;
-        if direction.back().of(there) == at { Ok(next) } else { Err((next, Absent::Malformed)) }
+    /// The member that the link from `at` leads to, if that one points back; else where the link leads.
+    fn whole(&mut self, at: VirtAddr, direction: Direction) -> Result<VirtAddr, VirtAddr> {
+        let next = direction.of(self.links(at).map_err(|_| at)?);
+        let there = self.links(next).map_err(|_| next)?;
+        if direction.back().of(there) == at { Ok(next) } else { Err(next) }
     }
 
     /// Follows links from the head until it is reached again, or a link is broken.
@@ -162,15 +187,9 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
         loop {
             let next = match self.whole(at, direction) {
                 Ok(next) => next,
-                Err((found, why)) => {
-                    // A member whose link back is broken is still a member, if nothing else claims its place.
-                    let usable = self.links(found).is_ok() && self.points_nowhere(found, direction.back());
-                    self.note(at, direction, found, why, usable);
-                    if !usable {
-                        return (members, false);
-                    }
-                    found
-                }
+                // A member whose link back is broken is still a member, if nothing else claims its place.
+                Err(found) if self.links(found).is_ok() && self.points_nowhere(found, direction.back()) => found,
+                Err(_) => return (members, false),
             };
             if next == self.head {
                 return (members, true);
@@ -192,14 +211,49 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
         }
     }
 
-    fn note(&mut self, at: VirtAddr, direction: Direction, found: VirtAddr, why: Absent, usable: bool) {
-        let (broken, field) = if usable { (found, direction.back()) } else { (at, direction) };
-        let value = self.links(broken).map_or(found, |links| field.of(links));
-        let what = format!("{}: {} is {value}, which is no neighbour", self.what, field.field());
-        // Both directions meet the same break.
-        if self.noted.insert((broken, field.field())) {
-            self.breaks.push(Incomplete::new(what, broken, why));
+    /// Holds the links of all neighbours in the final order against each other: that tells which of two is wrong, and
+    /// what it should be.
+    fn find_breaks(&mut self, members: &[VirtAddr]) {
+        let mut before = self.head;
+        for &at in members.iter().chain(core::iter::once(&self.head.clone())) {
+            let links = self.links(before).and_then(|links| Ok((links.flink, self.links(at)?.blink)));
+            if let Ok((flink, blink)) = links {
+                self.break_between(before, flink, at, blink);
+            }
+            before = at;
         }
+    }
+
+    fn break_between(&mut self, before: VirtAddr, flink: VirtAddr, at: VirtAddr, blink: VirtAddr) {
+        match (flink == at, blink == before) {
+            (true, true) => {}
+            (true, false) => self.wrong(at, Direction::Backward, blink, format!("{before}")),
+            (false, true) => self.wrong(before, Direction::Forward, flink, format!("{at}")),
+            (false, false) => {
+                // Two that point at the same place have a member between them that is not to be read.
+                if let Err(why) = self.links(flink)
+                    && flink == blink
+                    && flink.is_kernel()
+                {
+                    let what = format!("{}: a member", self.name.what);
+                    return self.breaks.push(Incomplete::new(what, flink, why));
+                }
+                for (broken, direction, found) in
+                    [(before, Direction::Forward, flink), (at, Direction::Backward, blink)]
+                {
+                    self.wrong(broken, direction, found, "a member that points back".into());
+                }
+            }
+        }
+    }
+
+    fn wrong(&mut self, at: VirtAddr, direction: Direction, found: VirtAddr, expected: String) {
+        let name = if at == self.head { self.name.head } else { self.name.links };
+        let (structure, field) = name.split_once('.').map_or((name, String::new()), |(s, f)| (s, format!("{f}.")));
+        let why = self.links(found).err().unwrap_or(Absent::Malformed);
+        let wrong = Incomplete::wrong(structure, format!("{field}{}", direction.field()), at, found, expected);
+        let what = format!("{}: {}", self.name.what, wrong.what);
+        self.breaks.push(Incomplete { what, ..wrong }.because(why));
     }
 
     fn insert_stretches(&mut self, members: &mut Vec<VirtAddr>, others: Vec<VirtAddr>) {
@@ -225,7 +279,7 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
             left.reverse();
         }
         if !left.is_empty() {
-            let what = format!("{}: members that may belong to it", self.what);
+            let what = format!("{}: members that may belong to it", self.name.what);
             self.breaks.push(Incomplete::new(what, self.head, Absent::Malformed).times(left.len() as u64));
         }
     }
@@ -266,13 +320,6 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
             (None, None) => None,
         };
         let Some(place) = place else { return };
-        for (link, at, direction) in [(before, first, Direction::Backward), (after, last, Direction::Forward)] {
-            if link.is_none()
-                && let Err((found, why)) = self.whole(at, direction)
-            {
-                self.note(at, direction, found, why, false);
-            }
-        }
         self.listed.extend(stretch);
         members.splice(place..place, stretch.iter().copied());
     }
@@ -288,6 +335,8 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::incomplete::Place;
+    use alloc::string::ToString;
     use alloc::vec;
     use proptest::prelude::*;
 
@@ -362,6 +411,40 @@ mod tests {
                 assert_eq!((members, broken > 0), (vec![1, 2, 3, 4, 5], true), "Blink of {n}");
             }
         }
+    }
+
+    #[test]
+    fn the_link_that_is_wrong_is_named_with_what_it_should_be() {
+        let mut links = ring(6);
+        // A loop back: what the looping member left behind points at it still.
+        links.get_mut(&member(4)).unwrap().flink = member(2);
+        let broken = |links: &BTreeMap<VirtAddr, Links>| {
+            let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+            let found = walk("list", HEAD, read(HEAD), read, Vec::new).incomplete;
+            let wrong = |found: &Incomplete| {
+                let wrong = found.wrong.as_ref().unwrap();
+                (found.place.clone(), wrong.field.to_string(), wrong.expected.clone())
+            };
+            found.iter().map(wrong).collect::<Vec<_>>()
+        };
+        let flink = |at: VirtAddr, next: VirtAddr| (Place::Virtual(at), "Flink".to_string(), next.to_string());
+        assert_eq!(broken(&links), [flink(member(4), member(5))]);
+        links.get_mut(&member(6)).unwrap().flink = VirtAddr(0xdead);
+        assert_eq!(broken(&links), [flink(member(4), member(5)), flink(member(6), HEAD)]);
+    }
+
+    #[test]
+    fn a_member_that_is_not_to_be_read_is_missing_and_no_link_is_wrong() {
+        const HIGH: u64 = 0xffff_8000_0000_0000;
+        let high = |at: VirtAddr| at.wrapping_add(HIGH);
+        let links = ring(4).into_iter().map(|(at, l)| (high(at), Links { flink: high(l.flink), blink: high(l.blink) }));
+        let mut links: BTreeMap<_, _> = links.collect();
+        links.remove(&high(member(2)));
+        let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+        let list = walk("list", high(HEAD), read(high(HEAD)), read, Vec::new);
+        assert_eq!(list.members, [1, 3, 4].map(|n| high(member(n))));
+        let [missing] = list.incomplete.as_slice() else { panic!("{:?}", list.incomplete) };
+        assert_eq!((&missing.place, missing.reason), (&Place::Virtual(high(member(2))), "not-in-dump"));
     }
 
     #[test]

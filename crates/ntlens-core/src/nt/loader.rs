@@ -297,8 +297,9 @@ fn of_loader(
         for broken in &list.incomplete {
             found.gap = Some(Absent::Malformed);
             let what = "links of the loader lists of a process".into();
-            let place = alloc::format!("{}", process.eprocess());
-            Incomplete { what, place, ..broken.clone() }.add_to(&mut found.incomplete);
+            let place = process.eprocess().into();
+            // One link of many: none of them is the wrong field of the process.
+            Incomplete { what, place, wrong: None, ..broken.clone() }.add_to(&mut found.incomplete);
         }
         for member in list.members {
             let entry = member.wrapping_sub(link.into());

@@ -72,10 +72,12 @@ pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
         for root in self_mapped_roots(physical) {
             roots += 1;
             if let Ok(mut kernel) = below_root(physical, root, &hints, &mut budget) {
-                if let Some(wrong) = given {
+                if let Some(header) = &dump.header {
                     let at = offsets::DIRECTORY_TABLE_BASE;
                     let (structure, field) = ("DUMP_HEADER64", "DirectoryTableBase");
-                    kernel.incomplete.insert(0, Incomplete::contradiction(structure, field, at, wrong, root));
+                    let found = header.directory_table_base.map(PhysAddr);
+                    let found = found.map_or_else(|| NOT_FILLED_IN.into(), |found| format!("{found}"));
+                    kernel.incomplete.insert(0, Incomplete::contradiction(structure, field, at, found, root));
                 }
                 return Ok(kernel);
             }
@@ -90,6 +92,8 @@ struct Hints {
     kdbg: Option<VirtAddr>,
     modules: Option<VirtAddr>,
     processes: Option<VirtAddr>,
+    /// There is a header that should give them.
+    of_header: bool,
 }
 
 impl Hints {
@@ -99,6 +103,7 @@ impl Hints {
             kdbg: header.and_then(|header| header.kd_debugger_data_block),
             modules: header.and_then(|header| header.ps_loaded_module_list),
             processes: header.and_then(|header| header.ps_active_process_head),
+            of_header: header.is_some(),
         }
     }
 
@@ -158,8 +163,8 @@ fn kernel_in(space: PagedSpace, hints: &Hints, budget: &mut u64) -> Option<Kerne
     } else {
         let found = search_kdbg(&space, base, size);
         // Without one, the block may be encoded where the header says: that is seen once the layout is known.
-        if let Some((wrong, (at, _))) = hints.kdbg.zip(found.as_ref()) {
-            incomplete.push(wrong_kdbg(wrong, format!("{at}")));
+        if let Some((at, _)) = found.as_ref().filter(|_| hints.of_header) {
+            incomplete.push(wrong_kdbg(hints.kdbg, format!("{at}")));
         }
         let found = found.or_else(|| encoded_kdbg(&space, base, size, headers.as_ref(), hints));
         found.map_or((None, hints.kdbg), |(at, kdbg)| (Some(kdbg), Some(at)))
@@ -167,9 +172,13 @@ fn kernel_in(space: PagedSpace, hints: &Hints, budget: &mut u64) -> Option<Kerne
     Some(Kernel { space, base, headers, symbols, kdbg, kdbg_at, incomplete })
 }
 
-/// The header gives another address for the block for debuggers than that where it is.
-pub(crate) fn wrong_kdbg(found: VirtAddr, expected: String) -> Incomplete {
+/// What the header holds where it gives no address.
+pub(crate) const NOT_FILLED_IN: &str = "zero or not filled in";
+
+/// The header gives another address for the block for debuggers than that where it is, or none.
+pub(crate) fn wrong_kdbg(found: Option<VirtAddr>, expected: String) -> Incomplete {
     let (structure, field, at) = ("DUMP_HEADER64", "KdDebuggerDataBlock", offsets::KD_DEBUGGER_DATA_BLOCK);
+    let found = found.map_or_else(|| NOT_FILLED_IN.into(), |found| format!("{found}"));
     Incomplete::contradiction(structure, field, at, found, expected)
 }
 

@@ -32,6 +32,7 @@ pub mod interrupt;
 pub mod job;
 pub mod job_census;
 pub mod list;
+mod list_search;
 pub mod loader;
 pub mod locate;
 pub mod mitigation;

@@ -7,7 +7,8 @@ use crate::incomplete::Incomplete;
 use crate::layout::field::{Embedded, Field};
 use crate::layout::view::StructView;
 use crate::nt::image::ImageHeaders;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
+use crate::nt::list_search;
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -45,7 +46,7 @@ crate::fields! {
 /// Both sets.
 #[derive(Clone, Debug)]
 pub struct ModuleFields {
-    entry: ModuleEntryFields,
+    pub(crate) entry: ModuleEntryFields,
     stamp: ModuleStampFields,
 }
 
@@ -59,6 +60,8 @@ impl ModuleFields {
 /// A loaded module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Module {
+    /// Where the list's entry for it lies.
+    pub list_entry: Result<VirtAddr, Absent>,
     /// Where it is loaded.
     pub base: Result<VirtAddr, Absent>,
     /// Bytes it takes.
@@ -95,6 +98,7 @@ impl Module {
             },
         };
         Self {
+            list_entry: Err(Absent::AddressNotInDump),
             base: Ok(driver.base),
             size: Ok(driver.size),
             name,
@@ -114,6 +118,7 @@ impl Module {
         let headers = || base.and_then(|base| ImageHeaders::read(memory, base));
         let text = |field| view.address_of(field).and_then(|at| snapshot.fields().unicode_string.read(memory, at));
         Self {
+            list_entry: Ok(view.at),
             base,
             size: view.get(&fields.entry.size).map(u64::from),
             name: text(&fields.entry.name),
@@ -127,6 +132,9 @@ impl Module {
     }
 }
 
+const LIST: ListName =
+    ListName::new("list of loaded modules", "PsLoadedModuleList", "_KLDR_DATA_TABLE_ENTRY.InLoadOrderLinks");
+
 /// Lists the modules.
 pub fn modules(snapshot: &Snapshot) -> Modules {
     if let Some(triage) = snapshot.triage() {
@@ -135,11 +143,10 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
     }
     let memory = snapshot.space();
     let fields = &snapshot.fields().module;
-    let what = "list of loaded modules";
     let (head, links) = match (snapshot.heads().ps_loaded_module_list, fields.entry.links) {
         (Ok(head), Ok(links)) => (head, links),
         (Err(why), _) | (_, Err(why)) => {
-            let incomplete = Vec::from([Incomplete::new(what, "PsLoadedModuleList", why)]);
+            let incomplete = Vec::from([Incomplete::new(LIST.what, LIST.head, why)]);
             return Modules { modules: Vec::new(), incomplete };
         }
     };
@@ -154,7 +161,9 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
         views.insert(at, view);
         Links::read(memory, at)
     };
-    let list = list::walk(what, head, Links::read(memory, head), member, Vec::new);
+    // The kernel has no second list of them: a head that leads nowhere is found again through what points at it.
+    let others = || if list::is_linked(memory, head) { Vec::new() } else { list_search::neighbours(memory, head) };
+    let list = list::walk(LIST, head, Links::read(memory, head), member, others);
     let read = |at: &VirtAddr| views.get(at).map(|view| Module::read(snapshot, fields, view));
     Modules { modules: list.members.iter().filter_map(read).collect(), incomplete: list.incomplete }
 }

@@ -74,6 +74,9 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
         walk.tree(root);
     }
     let mut found = walk.found;
+    if snapshot.triage().is_some() {
+        found.incomplete.push(Incomplete::new("object directories", "triage dump", Absent::AddressNotInDump));
+    }
     if walk.lost > 0 {
         let what = "objects whose names could not be read";
         found.incomplete.push(Incomplete::new(what, "object directories", Absent::Malformed).times(walk.lost));

@@ -6,7 +6,7 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::kdbg::Kdbg;
 use crate::layout::field::{Bits, Embedded, Field};
 use crate::layout::view::StructView;
@@ -14,6 +14,7 @@ use crate::memory::VirtualMemory;
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -141,7 +142,7 @@ impl ObjectTypes {
         })
     }
 
-    fn note(&mut self, what: &str, place: impl core::fmt::Display, why: Absent) {
+    fn note(&mut self, what: &str, place: impl Into<Place>, why: Absent) {
         self.incomplete.push(Incomplete::new(what, place, why));
     }
 
@@ -188,11 +189,18 @@ impl ObjectTypes {
                 handles: view.get(&fields.handles),
             },
             (Err(why), _) | (_, Err(why)) => return self.note("object type", object, why),
-            _ => return self.note("object type", object, Absent::Malformed),
+            _ => {
+                let wrong =
+                    Incomplete::wrong("_OBJECT_TYPE", "Index", object, "none or no name", "a number and a name");
+                return self.incomplete.push(wrong);
+            }
         };
         match self.types.get(&found.index) {
             Some(known) if known.object == object => {}
-            Some(_) => self.note("two object types of one number", object, Absent::Malformed),
+            Some(known) => {
+                let expected = format!("another than that of {} at {}", known.name, known.object);
+                self.incomplete.push(Incomplete::wrong("_OBJECT_TYPE", "Index", object, found.index, expected));
+            }
             None => _ = self.types.insert(found.index, found),
         }
     }

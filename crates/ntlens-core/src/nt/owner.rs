@@ -126,6 +126,7 @@ mod tests {
 
     fn module(name: &str, base: u64, size: u64) -> Module {
         Module {
+            list_entry: Err(Absent::NotApplicable),
             base: Ok(VirtAddr(base)),
             size: Ok(size),
             name: Ok(Some(name.into())),

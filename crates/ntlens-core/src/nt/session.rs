@@ -9,7 +9,7 @@ use crate::layout::view::StructView;
 use crate::nt::census::Processes;
 use crate::nt::fields::Fields;
 use crate::nt::group::{Found, Group, Groups};
-use crate::nt::list;
+use crate::nt::list::{self, ListName};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::time::FileTime;
@@ -146,8 +146,12 @@ impl Group for Session {
     type Source = SessionSources;
 
     const NAME: &'static str = "session";
-    const LIST: &'static str = "list of sessions";
-    const MEMBERS: &'static str = "list of a session's processes";
+    const LIST: ListName = ListName::new("list of sessions", "MiSessionWsList", "_MM_SESSION_SPACE.WsListEntry");
+    const MEMBERS: ListName = ListName::new(
+        "list of a session's processes",
+        "_MM_SESSION_SPACE.ProcessList",
+        "_EPROCESS.SessionProcessLinks",
+    );
     const AROUND: Option<(&'static str, SessionSources)> = None;
     const MAX: usize = 1 << 12;
 
@@ -234,7 +238,7 @@ pub fn with_list(snapshot: &Snapshot) -> Processes {
     let mut found = sessions.finish();
     census.incomplete.append(&mut found.incomplete);
     if let Err(why) = list_head(snapshot) {
-        census.incomplete.push(Incomplete::new(Session::LIST, "MiSessionWsList, MiState", why));
+        census.incomplete.push(Incomplete::new(&*Session::LIST.what, "MiSessionWsList, MiState", why));
     }
     Processes { sessions: Sessions(found), ..census }
 }

@@ -19,7 +19,7 @@ use crate::nt::fields::Fields;
 use crate::nt::fit::Fit;
 use crate::nt::image::ImageHeaders;
 use crate::nt::infer::{self, Evidence, Inferred};
-use crate::nt::list;
+use crate::nt::list::{self, Links};
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::object_manager::ObjectManager;
@@ -49,6 +49,7 @@ struct Inner {
     headers: Option<ImageHeaders>,
     symbols: Option<ImageSymbols>,
     kdbg: Option<Kdbg>,
+    kdbg_at: Option<VirtAddr>,
     build: Option<u32>,
     selected: Selected,
     fields: Fields,
@@ -142,6 +143,11 @@ impl Snapshot {
     /// The block for debuggers.
     pub fn kdbg(&self) -> Option<&Kdbg> {
         self.0.kdbg.as_ref()
+    }
+
+    /// Where the block for debuggers lies; of a triage dump, where its copy was taken from.
+    pub fn kdbg_address(&self) -> Option<VirtAddr> {
+        self.0.kdbg_at
     }
 
     /// The build of the kernel.
@@ -290,6 +296,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         mm_last_unloaded_driver: missing,
     };
     let build = marks.build;
+    let kdbg_at = dump.header.as_ref().and_then(|header| header.kd_debugger_data_block).filter(|_| kdbg.is_some());
     let inner = Inner {
         dump,
         space,
@@ -297,6 +304,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         headers: None,
         symbols: None,
         kdbg,
+        kdbg_at,
         build,
         selected,
         fields,
@@ -404,9 +412,12 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     let wrong_kdbg = kdbg_at.filter(|at| kdbg.is_none() && decoded.as_ref().is_none_or(|(found, _)| found != at));
     if let Some(wrong) = wrong_kdbg {
         let expected = decoded.as_ref().map_or("the address of a KDBG block".into(), |(at, _)| format!("{at}"));
-        incomplete.push(locate::wrong_kdbg(wrong, expected));
+        incomplete.push(locate::wrong_kdbg(Some(wrong), expected));
     }
-    let kdbg = kdbg.or_else(|| decoded.map(|(_, kdbg)| kdbg));
+    let (kdbg, kdbg_at) = match kdbg {
+        Some(kdbg) => (Some(kdbg), kdbg_at),
+        None => decoded.map_or((None, None), |(at, kdbg)| (Some(kdbg), Some(at))),
+    };
     let rules = pte_rules(&space, base, layouts, build);
     let space = space.with_rules(rules);
     let fields = Fields::resolve(layouts);
@@ -420,6 +431,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
         headers,
         symbols: marks.symbols.clone(),
         kdbg,
+        kdbg_at,
         build,
         selected,
         fields,
@@ -519,7 +531,13 @@ fn heads(
             return Ok(at);
         }
         let found = others.into_iter().flatten().find(is_head);
-        if let Some(wrong) = in_header {
+        // A head whose own links were wiped is still where several witnesses say it is.
+        let witnesses: Vec<VirtAddr> = in_header.into_iter().chain(others.into_iter().flatten()).collect();
+        let agreed = |at: &&VirtAddr| witnesses.iter().filter(|other| other == at).count() > 1;
+        let readable = |at: &&VirtAddr| Links::read(space, **at).is_ok();
+        let found = found.or_else(|| witnesses.iter().filter(readable).find(agreed).copied());
+        if header.is_some() && in_header != found {
+            let wrong = in_header.map_or_else(|| locate::NOT_FILLED_IN.into(), |wrong| format!("{wrong}"));
             let expected = found.map_or("the head of a list".into(), |found| format!("{found}"));
             incomplete.push(Incomplete::contradiction("DUMP_HEADER64", name, offset, wrong, expected));
         }
@@ -581,7 +599,7 @@ fn system_process(inner: &Inner) -> Result<VirtAddr, Absent> {
 fn head_behind_system(inner: &Inner) -> Result<VirtAddr, Absent> {
     let links = inner.fields.process.eprocess.active_process_links?;
     let system = initial_system_process(inner)?.wrapping_add(links.offset.into());
-    let head = crate::nt::list::Links::read(&inner.space, system)?.blink;
+    let head = Links::read(&inner.space, system)?.blink;
     let inside = inner.headers.is_none_or(|headers| headers.contains(head));
     if inside && list::is_linked(&inner.space, head) { Ok(head) } else { Err(Absent::SymbolsNeeded) }
 }

@@ -4,7 +4,7 @@ use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::thread::Thread;
@@ -85,12 +85,13 @@ fn in_list(
     known: &BTreeMap<VirtAddr, Thread>,
     found: &mut Threads,
 ) -> BTreeSet<VirtAddr> {
-    const WHAT: &str = "list of a process's threads";
+    const LIST: ListName =
+        ListName::new("list of a process's threads", "_EPROCESS.ThreadListHead", "_ETHREAD.ThreadListEntry");
     let links = snapshot.fields().thread.thread_list_entry;
     let (head, links) = match (process.thread_list_head(), links) {
         (Ok(head), Ok(links)) => (head, u64::from(links.offset)),
         (Err(why), _) | (_, Err(why)) => {
-            found.incomplete.push(Incomplete::new(WHAT, process.eprocess(), why));
+            found.incomplete.push(Incomplete::new(LIST.what, process.eprocess(), why));
             return BTreeSet::new();
         }
     };
@@ -109,7 +110,7 @@ fn in_list(
         links
     };
     let others = || known.keys().map(|at| at.wrapping_add(links)).collect();
-    let list = list::walk(WHAT, head, Links::read(snapshot.space(), head), member, others);
+    let list = list::walk(LIST, head, Links::read(snapshot.space(), head), member, others);
     found.incomplete.extend(list.incomplete);
     let members: Vec<VirtAddr> = list.members.iter().map(|at| at.wrapping_sub(links)).collect();
     for at in &members {

@@ -41,7 +41,7 @@ pub fn unloaded(snapshot: &Snapshot) -> (Vec<Unloaded>, Vec<Incomplete>) {
         return (triage.unloaded.iter().map(module).collect(), Vec::new());
     }
     let memory = snapshot.space();
-    let missing = |place: &str, why| (Vec::new(), Vec::from([Incomplete::new("unloaded modules", place, why)]));
+    let missing = |place: &'static str, why| (Vec::new(), Vec::from([Incomplete::new("unloaded modules", place, why)]));
     let array = match snapshot.heads().mm_unloaded_drivers.and_then(|at| memory.read_pointer(at)) {
         Ok(array) => array,
         Err(why) => return missing("MmUnloadedDrivers", why),

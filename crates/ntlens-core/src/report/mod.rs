@@ -11,6 +11,7 @@ pub mod cpus;
 pub mod crash;
 pub mod crossings;
 pub mod dlls;
+pub mod doctor;
 pub mod filter;
 pub mod gdt;
 pub mod groups;
@@ -92,6 +93,7 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &security::SECURITY,
     &coverage::COVERAGE,
     &inferred::INFERRED,
+    &doctor::DOCTOR,
 ];
 
 /// The question of a name.

@@ -225,7 +225,7 @@ pub fn page(
 impl Page {
     /// Takes what an answer lacks. Every answer says again what was wrong when the dump was opened.
     fn take(&mut self, table: &mut Table, told: &mut BTreeSet<(String, String, &'static str)>) {
-        let new = |missing: &Incomplete| told.insert((missing.what.clone(), missing.place.clone(), missing.reason));
+        let new = |missing: &Incomplete| told.insert((missing.what.clone(), missing.place.to_string(), missing.reason));
         self.incomplete.extend(table.incomplete.drain(..).filter(new));
     }
 }

@@ -306,7 +306,7 @@ impl Selection {
                 filter.columns().iter().zip(row).find_map(|(column, cell)| Some((column.name, cell.absent()?)));
             let Some((column, why)) = missing else { continue };
             let what = "rows of which the filter cannot tell whether they fit";
-            let new = || (Incomplete::new(what, format_args!("column {column}"), why), 0);
+            let new = || (Incomplete::new(what, format!("column {column}"), why), 0);
             counts.entry((column, why.reason())).or_insert_with(new).1 += 1;
         }
         counts.into_values().map(|(missing, count)| missing.times(count)).collect()

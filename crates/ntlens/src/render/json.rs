@@ -2,6 +2,7 @@
 
 use super::{Digits, real, reasons};
 use crate::error::Error;
+use ntlens_core::incomplete::Place;
 use ntlens_core::report::{Cell, Table, Text, Value};
 use ntlens_core::{Incomplete, OpenDump};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
@@ -40,13 +41,7 @@ struct Document<'a, R> {
 
 impl<R: Serialize> Serialize for Document<'_, R> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let incomplete: Vec<Json> = self
-            .incomplete
-            .iter()
-            .map(|missing| {
-                json!({"what": missing.what, "where": missing.place, "reason": missing.reason, "count": missing.count})
-            })
-            .collect();
+        let incomplete: Vec<Json> = self.incomplete.iter().map(incomplete).collect();
         let mut document = serializer.serialize_map(Some(7))?;
         document.serialize_entry("schema", SCHEMA)?;
         document.serialize_entry("table", self.table)?;
@@ -57,6 +52,29 @@ impl<R: Serialize> Serialize for Document<'_, R> {
         document.serialize_entry("incomplete", &incomplete)?;
         document.end()
     }
+}
+
+/// What is missing or wrong; where one field is to blame, with that field and what it should hold.
+fn incomplete(missing: &Incomplete) -> Json {
+    let (offset, at) = match missing.place {
+        Place::File(offset) => (Some(Digits::of(offset)), None),
+        Place::Virtual(at) => (None, Some(Digits::of(at.0))),
+        Place::Physical(at) => (None, Some(Digits::of(at.0))),
+        _ => (None, None),
+    };
+    let wrong = missing.wrong.as_deref();
+    json!({
+        "what": missing.what,
+        "where": missing.place.to_string(),
+        "reason": missing.reason,
+        "count": missing.count,
+        "file_offset": offset,
+        "address": at,
+        "structure": wrong.map(|wrong| &wrong.structure),
+        "field": wrong.map(|wrong| &wrong.field),
+        "found": wrong.map(|wrong| &wrong.found),
+        "expected": wrong.map(|wrong| &wrong.expected),
+    })
 }
 
 fn about_dump(dump: &OpenDump) -> Json {

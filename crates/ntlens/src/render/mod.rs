@@ -98,7 +98,7 @@ pub fn missing(incomplete: &[Incomplete], most: usize) -> Option<String> {
     }
     let count = incomplete.iter().fold(0_u64, |sum, missing| sum.saturating_add(missing.count));
     let text = |missing: &Incomplete| {
-        let Incomplete { what, place, count, reason } = missing;
+        let Incomplete { what, place, count, reason, .. } = missing;
         format!("{what} at {place} ({count} x {reason})")
     };
     let texts: Vec<_> = incomplete.iter().take(most).map(text).collect();

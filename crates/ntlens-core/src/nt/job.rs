@@ -364,8 +364,8 @@ pub struct Chain<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Jobs {
     pub(crate) found: Found<Job>,
-    /// The build has no silos.
-    pub(crate) no_silos: bool,
+    /// Why no job can be told to be a silo: the build has none, or the layout does not say.
+    pub(crate) no_silos: Option<Absent>,
     /// Where jobs and processes contradict each other.
     pub contradictions: Vec<Incomplete>,
 }
@@ -383,7 +383,7 @@ impl Jobs {
 
     /// Whether the build has no silos at all.
     pub fn have_no_silos(&self) -> bool {
-        self.no_silos
+        self.no_silos == Some(Absent::NoSuchField)
     }
 
     /// A job and the jobs around it.

@@ -56,7 +56,7 @@ fn head_beside_a_job(jobs: &Groups<'_, Job>, links: u64) -> Option<VirtAddr> {
 
 /// The jobs that were found, held against what the processes say.
 pub(crate) fn finish(snapshot: &Snapshot, found: Found<Job>, processes: &[Process]) -> Jobs {
-    let no_silos = snapshot.fields().job.silo == Err(Absent::NoSuchField);
+    let no_silos = snapshot.fields().job.silo.err();
     let jobs = Jobs { found, no_silos, contradictions: Vec::new() };
     let mut contradictions = Vec::new();
     for (what, wrong) in [

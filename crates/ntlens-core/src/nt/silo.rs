@@ -159,10 +159,11 @@ impl Jobs {
 
     /// The innermost silo of a chain that is wanted.
     fn first<'a>(&self, chain: Chain<'a>, wanted: fn(SiloKind) -> bool) -> Result<Option<&'a Job>, Absent> {
-        if self.no_silos {
-            return Err(Absent::NoSuchField);
-        }
         let Chain { jobs, cut } = chain;
+        // Jobs that there are say it themselves: a container names its globals, whatever else is known.
+        if let Some(why) = self.no_silos.filter(|why| jobs.is_empty() || *why == Absent::NoSuchField) {
+            return Err(why);
+        }
         for job in jobs {
             if job.silo_kind()?.is_some_and(wanted) {
                 return Ok(Some(job));

@@ -72,10 +72,14 @@ impl ProcessRow {
         let silo = |job: &Job| Silo { job: job.address(), kind: job.silo_kind(), id: job.job_id() };
         Self {
             job_name: process.job().and_then(name),
-            // A chain of which the end is not known would look like a shorter one.
+            // A chain of which the end is not known would look like a shorter one. One that loops or leads nowhere is told
+            // as far as it goes: where it breaks is said beside the answer.
             job_chain: chain.and_then(|chain| {
                 let jobs = chain.jobs.iter().map(|job| job.address().0).collect();
-                chain.cut.map_or(Ok(jobs), Err)
+                match chain.cut {
+                    None | Some(Absent::Malformed) => Ok(jobs),
+                    Some(why) => Err(why),
+                }
             }),
             silo: jobs.silo_of(&process).map(|found| found.map(silo)),
             server_silo: jobs.server_silo_of(&process),

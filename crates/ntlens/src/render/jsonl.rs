@@ -2,21 +2,22 @@
 
 use super::json::Row;
 use crate::error::Error;
-use ntlens_core::report::Table;
+use crate::threads;
+use ntlens_core::report::{Cell, Table};
 use std::io::Write;
 
-/// Bytes that are written at once: a row is made of a hundred small pieces.
-const PIECE: usize = 1 << 15;
+/// Rows that are made into text at once, by one thread.
+const PIECE: usize = 1 << 11;
 
 pub(super) fn write(out: &mut dyn Write, answer: &Table) -> Result<(), Error> {
-    let mut lines = Vec::with_capacity(2 * PIECE);
-    for cells in &answer.rows {
+    threads::in_order(&answer.rows, PIECE, |rows| lines(answer, rows), |lines| Ok(out.write_all(&lines?)?))
+}
+
+fn lines(answer: &Table, rows: &[Vec<Cell>]) -> Result<Vec<u8>, Error> {
+    let mut lines = Vec::new();
+    for cells in rows {
         serde_json::to_writer(&mut lines, &Row { answer, cells }).map_err(std::io::Error::from)?;
         lines.push(b'\n');
-        if lines.len() >= PIECE {
-            out.write_all(&lines)?;
-            lines.clear();
-        }
     }
-    Ok(out.write_all(&lines)?)
+    Ok(lines)
 }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -66,6 +67,15 @@ def test_others_run_while_a_question_is_answered(demo_bytes: bytes) -> None:
     assert counted > 5
 
 
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Who runs the tests in the background ignores Ctrl-C, and so would Python."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_ends_a_question(demo_bytes: bytes) -> None:
     file = Slow(demo_bytes)
     dump = ntlens.open(file)
@@ -83,6 +93,7 @@ def test_ctrl_c_ends_a_question(demo_bytes: bytes) -> None:
     assert dump.handles().to_dicts() == expected
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_ctrl_c_ends_an_open(demo_bytes: bytes) -> None:
     file = Slow(demo_bytes)
     file.delay = 0.3

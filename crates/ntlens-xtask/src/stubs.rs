@@ -132,9 +132,12 @@ mod tests {
 
     #[test]
     fn parts_are_made_anew_and_the_rest_stays() {
-        let text = format!("a\n{BEGIN}questions of a process\nold\n{END}\nb\n");
+        let text = format!("a\n{BEGIN}questions of a process\nstale line\n{END}\nb\n");
         let made = with_parts(&text).unwrap();
-        assert!(made.starts_with("a\n") && made.ends_with(&format!("{END}\nb\n")) && !made.contains("old"), "{made}");
+        assert!(
+            made.starts_with("a\n") && made.ends_with(&format!("{END}\nb\n")) && !made.contains("stale line"),
+            "{made}"
+        );
         assert!(made.contains("    def handles(self) -> Table:\n"), "{made}");
         assert_eq!(with_parts(&made).unwrap(), made);
         assert!(with_parts(&format!("{BEGIN}nothing\n{END}\n")).is_err());

@@ -103,16 +103,16 @@ fn of_kind(kind: Kind, bytes: &[u8]) -> Vec<Fault> {
             let mut faults = halves(0x200c, &narrow(half(0x200c)), "SUMMARY_DUMP.HeaderSize");
             faults.extend(halves(0x2010, &[0, 8, u32::MAX], "SUMMARY_DUMP.BitmapSize"));
             faults.extend(halves(0x2014, &[0, half(0x2014) + 1, u32::MAX], "SUMMARY_DUMP.Pages"));
-            faults.push(fault(0x2000, b"XXXX", "SUMMARY_DUMP.Signature"));
-            faults.push(fault(0x2004, b"XXXX", "SUMMARY_DUMP.ValidDump"));
+            faults.push(fault(0x2000, b"????", "SUMMARY_DUMP.Signature"));
+            faults.push(fault(0x2004, b"????", "SUMMARY_DUMP.ValidDump"));
             faults
         }
         Kind::BitmapFull { .. } | Kind::BitmapKernel { .. } => {
             let mut faults = words(0x2020, &around(word(0x2020)), "BITMAP_DUMP.FirstPage");
             faults.extend(words(0x2028, &around(word(0x2028)), "BITMAP_DUMP.TotalPresentPages"));
             faults.extend(words(0x2030, &[0, 8, 1 << 32, 1 << 40, u64::MAX], "BITMAP_DUMP.BitmapSize"));
-            faults.push(fault(0x2000, b"XXXX", "BITMAP_DUMP.Signature"));
-            faults.push(fault(0x2004, b"XXXX", "BITMAP_DUMP.ValidDump"));
+            faults.push(fault(0x2000, b"????", "BITMAP_DUMP.Signature"));
+            faults.push(fault(0x2004, b"????", "BITMAP_DUMP.ValidDump"));
             faults
         }
         _ => {
@@ -127,9 +127,9 @@ fn of_kind(kind: Kind, bytes: &[u8]) -> Vec<Fault> {
             for wrong in [count - 1, count + 1, 1 << 41, u64::MAX] {
                 faults.push(fault(0x2038, &wrong.to_le_bytes(), "RDMP_HEADER64.Range[0]"));
             }
-            faults.push(fault(0x2000, b"XXXX", "RDMP_HEADER64.Marker"));
-            faults.push(fault(0x2004, b"XXXX", "RDMP_HEADER64.Signature"));
-            faults.push(fault(0x2008, b"XXXX", "RDMP_HEADER64.ValidDump"));
+            faults.push(fault(0x2000, b"????", "RDMP_HEADER64.Marker"));
+            faults.push(fault(0x2004, b"????", "RDMP_HEADER64.Signature"));
+            faults.push(fault(0x2008, b"????", "RDMP_HEADER64.ValidDump"));
             faults
         }
     }
@@ -191,7 +191,7 @@ fn a_wrong_field_of_any_kind_is_named_and_costs_nothing() {
 fn faults_that_come_together_are_told_together() {
     let length = FULL.len() / 10 * 9;
     let several = Patched::of(&FULL)
-        .set(0, b"XXXX")
+        .set(0, b"????")
         .set(0x10, &[0; 8])
         .set(0x28, &[0x41; 8])
         .set(0x80, &[0; 8])

@@ -9,6 +9,9 @@ mod common;
 use common::{Bench, Entry, command, compare, memory_below};
 use ntlens_testkit::Machine;
 
+/// What vmi is asked for, and the names of the rights.
+const COLUMNS: &str = "pid,handle,type,granted_access,access,name";
+
 fn busy(processes: usize) -> Machine {
     let mut machine = Bench::typical(processes);
     machine.busy(140);
@@ -19,15 +22,17 @@ fn main() {
     let Some(bench) = Bench::start(busy) else { return };
     let dump = bench.dump("4-gib-busy", 4096, 400);
     let own = |question: &str, format: &str| command(&bench.ours, &[&question, &dump, &"--format", &format]);
+    let rights = command(&bench.ours, &[&"handles", &dump, &"--format", &"jsonl", &"--columns", &COLUMNS]);
     let mut entries = vec![
         Entry::own("ntlens handles", own("handles", "table")),
         Entry::own("ntlens handles, every column", own("handles", "jsonl")),
         Entry::own("ntlens tokens, every column", own("tokens", "jsonl")),
+        Entry::own("ntlens handles, names and rights", rights),
     ];
     let programs = bench.rust_peers();
     if let Some(profile) = bench.vmi_profile(&programs) {
-        let run = command(programs.join("vmi-handles"), &[&dump, &profile]);
-        entries.push(Entry::peer("vmi handles", run, 9, 4.0, 1));
+        let run = command(programs.join("vmi-handles"), &[&dump, &profile, &"-v"]);
+        entries.push(Entry::peer("vmi handles", run, 21, 4.0, 3));
     }
     let memprocfs = bench.memprocfs("memprocfs_handles.py", &dump);
     entries.extend(memprocfs.map(|run| Entry::peer("MemProcFS handle maps (Python)", run, 2, 20.0, 1)));

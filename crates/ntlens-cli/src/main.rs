@@ -9,6 +9,9 @@ mod output;
 use output::{Failure, Status};
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let matches = commands::cli().get_matches();
     match commands::run(&matches) {

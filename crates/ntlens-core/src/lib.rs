@@ -39,6 +39,7 @@ pub mod opened;
 pub mod pattern;
 pub mod report;
 pub mod source;
+pub mod spread;
 pub mod text;
 
 pub use absent::Absent;

@@ -18,6 +18,7 @@ use crate::nt::session;
 use crate::nt::snapshot::{Options, Snapshot};
 use crate::nt::unloaded::Unloaded;
 use crate::source::ByteSource;
+use crate::spread::Spread;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -62,6 +63,12 @@ impl OpenDump {
                 }
             }
         }
+    }
+
+    /// Who does long work that falls into pieces; without this it is done one piece after the other.
+    #[must_use]
+    pub fn with_spread(self, spread: &'static dyn Spread) -> Self {
+        Self { kernel: self.kernel.map(|kernel| kernel.with_spread(spread)), ..self }
     }
 
     /// The name that the user gave it.

@@ -10,8 +10,11 @@ use core::fmt::Write;
 /// UTF-16, little endian. An odd last byte is left out.
 pub fn utf16(bytes: &[u8]) -> String {
     let (units, _) = bytes.as_chunks::<2>();
+    // Room for ASCII, which most text is.
+    let mut text = String::with_capacity(units.len());
     let units = units.iter().map(|unit| u16::from_le_bytes(*unit));
-    char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    text.extend(char::decode_utf16(units).map(|decoded| decoded.unwrap_or(char::REPLACEMENT_CHARACTER)));
+    text
 }
 
 /// UTF-16, little endian, up to the first NUL.

@@ -5,7 +5,7 @@ use crate::html;
 use crate::listing::Listing;
 use crate::opened::{Answer, Opened};
 use crate::process::Process;
-use crate::progress;
+use crate::progress::{self, Shared};
 use crate::questions;
 use crate::row::Row;
 use crate::source;
@@ -74,9 +74,9 @@ fn open_source(
     strict: bool,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Dump> {
-    let opened = progress::run(py, progress.as_ref(), |_| {
+    let opened = progress::run(py, progress.as_ref(), || {
         let symbols = Symbols::embedded()?.forced(force).with_path(path);
-        let dump = ntlens::open_source(&source.name, source.source, &symbols, options)?;
+        let dump = ntlens::open_source(&source.name, source.source, &symbols, options)?.with_spread(&Shared);
         if let Ok(kernel) = dump.kernel() {
             // The snapshot keeps it. Found by a question that is interrupted, it would stay as it was then.
             kernel.object_manager();
@@ -125,7 +125,7 @@ pub(crate) fn read_virtual<'py>(
 }
 
 fn read<'py>(py: Python<'py>, of: &Opened, memory: Of, address: u64, length: usize) -> PyResult<Bound<'py, PyBytes>> {
-    let (bytes, missing) = of.run(py, |dump, _| memory::bytes(dump, memory, address, length))?;
+    let (bytes, missing) = of.run(py, |dump| memory::bytes(dump, memory, address, length))?;
     match missing {
         None => Ok(PyBytes::new(py, &bytes)),
         Some(why) => {
@@ -204,7 +204,7 @@ impl Dump {
     #[pyo3(signature = (address, length, pid = None, *, physical = false))]
     fn memory(&self, py: Python<'_>, address: u64, length: u64, pid: Option<u64>, physical: bool) -> PyResult<Table> {
         let of = if physical { Of::Physical } else { virtual_of(pid) };
-        let table = self.0.run(py, |dump, _| memory::read(dump, of, address, length))?;
+        let table = self.0.run(py, |dump| memory::read(dump, of, address, length))?;
         self.table(py, table)
     }
 
@@ -212,7 +212,7 @@ impl Dump {
     /// table `translation`. What is not known is None, and `absent` says why.
     #[pyo3(signature = (address, pid = None))]
     fn translate(&self, py: Python<'_>, address: u64, pid: Option<u64>) -> PyResult<Row> {
-        let table = self.0.run(py, |dump, _| translation::translate(dump, virtual_of(pid), VirtAddr(address)))?;
+        let table = self.0.run(py, |dump| translation::translate(dump, virtual_of(pid), VirtAddr(address)))?;
         Ok(Row::new(Answer::new(table), 0))
     }
 
@@ -239,7 +239,7 @@ impl Dump {
         }
         let unknown = || SymbolsError::new_err(format!("no type of this kernel is named {type}"));
         let found = find(layouts, r#type).ok_or_else(unknown)?;
-        let text = self.0.run(py, |dump, _| {
+        let text = self.0.run(py, |dump| {
             let mut dt = Dt::new(layouts, found).depth(depth);
             if let Some(pattern) = pattern {
                 dt = dt.only(Pattern::new(pattern));
@@ -254,7 +254,7 @@ impl Dump {
     /// The modules and which symbols were found for each: the table `symbols`.
     fn symbols(&self, py: Python<'_>) -> PyResult<Table> {
         let names = self.0.names(py)?;
-        let table = self.0.run(py, |_, _| Ok::<_, CoreError>(names.table()))?;
+        let table = self.0.run(py, |_| Ok::<_, CoreError>(names.table()))?;
         self.table(py, table)
     }
 
@@ -262,7 +262,7 @@ impl Dump {
     /// The table `symbol`, empty if the name is in no symbols that were found.
     fn symbol(&self, py: Python<'_>, name: &str) -> PyResult<Table> {
         let names = self.0.names(py)?;
-        let found = self.0.run(py, |_, _| Ok::<_, CoreError>(names.addresses(name)))?;
+        let found = self.0.run(py, |_| Ok::<_, CoreError>(names.addresses(name)))?;
         self.table(py, names::found(&found))
     }
 
@@ -270,7 +270,7 @@ impl Dump {
     /// all modules.
     fn nearest(&self, py: Python<'_>, address: u64) -> PyResult<Option<Row>> {
         let names = self.0.names(py)?;
-        let found = self.0.run(py, |_, _| Ok::<_, CoreError>(names.nearest(VirtAddr(address))))?;
+        let found = self.0.run(py, |_| Ok::<_, CoreError>(names.nearest(VirtAddr(address))))?;
         Ok(found.map(|found| Row::new(Answer::new(names::found(&[found])), 0)))
     }
 

@@ -1,7 +1,7 @@
 //! What the Python classes share: an open dump, and answers.
 
 use crate::error::{IncompleteError, IncompleteWarning, exception};
-use crate::progress::{self, Rows};
+use crate::progress::{self, Shared};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 use ntlens::layout::Layouts;
@@ -69,9 +69,9 @@ impl Opened {
     pub(crate) fn run<T: Send, E: Into<ntlens::Error> + Send>(
         &self,
         py: Python<'_>,
-        work: impl FnOnce(&OpenDump, &Rows) -> Result<T, E> + Send,
+        work: impl FnOnce(&OpenDump) -> Result<T, E> + Send,
     ) -> PyResult<T> {
-        let result = progress::run(py, self.progress.as_ref(), |rows| work(&self.dump, rows))?;
+        let result = progress::run(py, self.progress.as_ref(), || work(&self.dump))?;
         result.map_err(|error| exception(py, error.into()))
     }
 
@@ -83,7 +83,7 @@ impl Opened {
         arguments: &Arguments,
         stacklevel: i32,
     ) -> PyResult<Arc<Answer>> {
-        let table = self.run(py, |dump, rows| question.ask_with(dump, arguments, Wanted::All, rows))?;
+        let table = self.run(py, |dump| question.ask_with(dump, arguments, Wanted::All, &Shared))?;
         self.answer(py, table, stacklevel)
     }
 
@@ -118,7 +118,7 @@ impl Opened {
             return Ok(answer.clone());
         }
         // Asked without the lock: two threads may do it, and then have the same answer twice.
-        let table = self.run(py, |dump, rows| question.ask_spread(dump, Wanted::All, rows))?;
+        let table = self.run(py, |dump| question.ask_spread(dump, Wanted::All, &Shared))?;
         // What was wrong when the dump was opened was told then.
         let told = self.dump.incomplete().len();
         self.tell(py, table.incomplete.get(told..).unwrap_or_default(), 1)?;
@@ -130,7 +130,7 @@ impl Opened {
         if let Some(names) = self.names.get() {
             return Ok(names);
         }
-        let made = self.run(py, |dump, _| Names::of(dump, &self.symbols))?;
+        let made = self.run(py, |dump| Names::of(dump, &self.symbols))?;
         Ok(self.names.get_or_init(|| made))
     }
 
@@ -139,7 +139,7 @@ impl Opened {
         if let Some(types) = self.types.get() {
             return Ok(types);
         }
-        let made = self.run(py, |dump, _| self.symbols.types(dump.kernel()?))?;
+        let made = self.run(py, |dump| self.symbols.types(dump.kernel()?))?;
         Ok(self.types.get_or_init(|| made))
     }
 }

@@ -5,8 +5,9 @@
 //! failed read, so nothing else has to know. What it then answers is thrown away.
 
 use ntlens::Threads;
-use ntlens::report::{Cell, Spread};
+
 use ntlens::source::{ByteSource, ReadError};
+use ntlens::spread::{Spread, Task};
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -49,10 +50,6 @@ impl Work {
         let total = Some(self.total.load(Relaxed)).filter(|total| *total > 0);
         progress.call1(py, (self.done.load(Relaxed), total)).map(drop)
     }
-
-    fn enter(self: &Arc<Self>) {
-        CURRENT.set(Some(self.clone()));
-    }
 }
 
 /// Ends what this thread works for with an exception, such as one of a file object.
@@ -68,25 +65,25 @@ pub(crate) fn fail(error: PyErr) {
 pub(crate) fn run<T: Send>(
     py: Python<'_>,
     progress: Option<&Py<PyAny>>,
-    work: impl FnOnce(&Rows) -> T + Send,
+    work: impl FnOnce() -> T + Send,
 ) -> PyResult<T> {
-    let rows = Rows(Arc::new(Work::default()));
+    let current = Arc::new(Work::default());
     let result = py.detach(|| {
         thread::scope(|scope| {
             let (send, receive) = sync_channel(1);
-            let rows = &rows;
+            let (worker_of, current) = (current.clone(), &current);
             let worker = scope.spawn(move || {
-                rows.0.enter();
+                CURRENT.set(Some(worker_of));
                 // The receiver is there until the result is.
-                let _ = send.send(work(rows));
+                let _ = send.send(work());
             });
             loop {
                 match receive.recv_timeout(POLL) {
                     Ok(result) => return result,
                     Err(RecvTimeoutError::Timeout) => {
-                        let look = |py: Python<'_>| py.check_signals().and_then(|()| rows.0.tell(py, progress));
+                        let look = |py: Python<'_>| py.check_signals().and_then(|()| current.tell(py, progress));
                         if let Err(error) = Python::attach(look) {
-                            rows.0.fail(error);
+                            current.fail(error);
                         }
                     }
                     Err(RecvTimeoutError::Disconnected) => match worker.join() {
@@ -97,28 +94,46 @@ pub(crate) fn run<T: Send>(
             }
         })
     });
-    if let Some(error) = rows.0.take_failure() {
+    if let Some(error) = current.take_failure() {
         return Err(error);
     }
-    rows.0.tell(py, progress)?;
+    current.tell(py, progress)?;
     Ok(result)
 }
 
-/// Fills the rows of a table for one piece of work.
+/// Shares work between threads, which all work for what the thread that shares it works for.
 #[derive(Debug)]
-pub(crate) struct Rows(Arc<Work>);
+pub(crate) struct Shared;
 
-impl Spread for Rows {
-    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
-        self.0.total.fetch_add(rows.len(), Relaxed);
-        Threads.fill(rows, &|index, cells| {
-            if self.0.ended.load(Relaxed) {
-                return;
-            }
-            self.0.enter();
-            row(index, cells);
-            self.0.done.fetch_add(1, Relaxed);
+impl Spread for Shared {
+    fn width(&self) -> usize {
+        Threads.width()
+    }
+
+    fn run(&self, tasks: Vec<Task<'_>>) {
+        let work = CURRENT.with_borrow(Clone::clone);
+        let carried = tasks.into_iter().map(|task| {
+            let work = work.clone();
+            let carried: Task<'_> = Box::new(move || {
+                CURRENT.set(work);
+                task();
+            });
+            carried
         });
+        Threads.run(carried.collect());
+    }
+
+    fn expect(&self, steps: usize) {
+        CURRENT.with_borrow(|work| work.as_ref().map(|work| work.total.fetch_add(steps, Relaxed)));
+    }
+
+    fn step(&self) -> bool {
+        CURRENT.with_borrow(|work| {
+            work.as_ref().is_none_or(|work| {
+                work.done.fetch_add(1, Relaxed);
+                !work.ended.load(Relaxed)
+            })
+        })
     }
 }
 

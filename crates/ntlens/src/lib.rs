@@ -37,7 +37,7 @@ pub use file_source::FileSource;
 pub use ntlens_core::Error as CoreError;
 pub use ntlens_core::{
     Absent, Incomplete, OpenDump, absent, address, doctor, dump, incomplete, kdbg, layout, memory, nt, opened, report,
-    source, text,
+    source, spread, text,
 };
 pub use ntlens_symbols as symbols;
 pub use sources::{Symbols, symbol_path};
@@ -72,7 +72,8 @@ pub fn open_source(
     layouts: &dyn LayoutSource,
     options: Options,
 ) -> Result<OpenDump, Error> {
-    OpenDump::open(name, source, layouts, options).map_err(|error| Error::Dump { path: name.into(), error })
+    let dump = OpenDump::open(name, source, layouts, options);
+    Ok(dump.map_err(|error| Error::Dump { path: name.into(), error })?.with_spread(&Threads))
 }
 
 #[cfg(test)]

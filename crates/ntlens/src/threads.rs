@@ -1,17 +1,15 @@
-//! Rows of a table filled by all processors.
+//! Work that all processors share.
 
-use ntlens_core::report::{Cell, OneByOne, Spread};
+use ntlens_core::spread::{Spread, Task};
 use std::num::NonZero;
 use std::thread;
 
-/// Shares the rows of a table between threads.
+/// Shares work between threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Threads;
 
 /// More threads than this wait for the file rather than for the processor.
 const MOST: usize = 8;
-/// Fewer rows are filled before a thread has started.
-const FEW: usize = 32;
 
 /// How many threads share work.
 fn count() -> usize {
@@ -44,17 +42,18 @@ pub(crate) fn in_order<T: Sync, M: Send, E>(
 }
 
 impl Spread for Threads {
-    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
-        let threads = count();
-        if threads < 2 || rows.len() < FEW {
-            return OneByOne.fill(rows, row);
-        }
-        let part = rows.len().div_ceil(threads);
+    fn width(&self) -> usize {
+        count()
+    }
+
+    fn run(&self, tasks: Vec<Task<'_>>) {
+        let mut tasks = tasks.into_iter();
+        // This thread does the first task itself: a single one needs no other.
+        let Some(first) = tasks.next() else { return };
         // A thread that panics makes the scope panic.
         thread::scope(|scope| {
-            for (number, rows) in rows.chunks_mut(part).enumerate() {
-                scope.spawn(move || OneByOne.fill(rows, &|index, cells| row(number * part + index, cells)));
-            }
+            tasks.for_each(|task| drop(scope.spawn(task)));
+            first();
         });
     }
 }
@@ -62,7 +61,7 @@ impl Spread for Threads {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ntlens_core::report::Value;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
     #[test]
     fn pieces_keep_their_order_and_an_error_ends_them() {
@@ -81,14 +80,17 @@ mod tests {
     }
 
     #[test]
-    fn the_rows_keep_their_order() {
-        let row = |index: usize, cells: &mut Vec<Cell>| cells.push(Cell::Value(Value::Uint(index as u64)));
-        for count in [0, 1, 31, 32, 33, 1000] {
-            let (mut one, mut other) = (vec![Vec::new(); count], vec![Vec::new(); count]);
-            Threads.fill(&mut one, &row);
-            OneByOne.fill(&mut other, &row);
-            assert_eq!(one, other);
-            assert!(one.iter().all(|cells| cells.len() == 1));
+    fn every_task_is_done_once() {
+        for count in [0, 1, 2, 100] {
+            let done: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+            let tasks = done.iter().map(|done| {
+                let task: Task<'_> = Box::new(|| {
+                    done.fetch_add(1, Relaxed);
+                });
+                task
+            });
+            Threads.run(tasks.collect());
+            assert!(done.iter().all(|done| done.load(Relaxed) == 1));
         }
     }
 }

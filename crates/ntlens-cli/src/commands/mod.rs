@@ -81,7 +81,10 @@ fn ask(question: &dyn Question, dump: &OpenDump, matches: &ArgMatches, target: &
         selection = selection.outline();
     }
     let answer = question.ask_selected(dump, &arguments, &selection, &Threads)?;
-    target.answer(dump, &answer)
+    let status = target.answer(dump, &answer);
+    // The process ends with this answer, which may be of millions of pieces.
+    std::mem::forget(answer);
+    status
 }
 
 fn flag(name: &'static str) -> Arg {

@@ -12,6 +12,7 @@ use crate::nt::object_name::Names;
 use crate::nt::object_type::ObjectTypes;
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
+use crate::spread;
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -95,6 +96,9 @@ const MAX_HANDLES: usize = 1 << 20;
 /// Bytes of all names together, counted once for each handle: an answer repeats them.
 const MAX_TEXT: usize = 256 << 20;
 
+/// Fewer objects are read before a thread has started.
+const FEW: usize = 256;
+
 /// Lists handles in one pass: every object is looked at once, whoever holds it.
 pub fn handles(snapshot: &Snapshot, of: Of) -> Handles {
     handles_of(snapshot, &snapshot.processes(), of)
@@ -114,11 +118,12 @@ pub(crate) fn handles_of(snapshot: &Snapshot, census: &Processes, of: Of) -> Han
     let mut headers: Vec<VirtAddr> = held.iter().map(|(_, entry)| entry.pointer).collect();
     headers.sort_unstable();
     headers.dedup();
-    let targets = Reader { names: Names::new(snapshot, &census.processes), types }.targets(&headers);
+    let read = |headers: &[VirtAddr]| Reader { names: Names::new(snapshot, &census.processes), types }.targets(headers);
+    let targets = spread::pieces(snapshot.spread(), &headers, FEW, read).concat();
     let mut text = 0;
     found.handles.reserve_exact(held.len());
     for (holder, entry) in held {
-        let target = headers.binary_search(&entry.pointer).ok().and_then(|index| targets.get(index));
+        let target = headers.binary_search(&entry.pointer).ok().and_then(|index| targets.get(index)?.as_ref());
         let Some(target) = target.filter(|_| text < MAX_TEXT) else {
             left += 1;
             continue;
@@ -194,20 +199,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What lies behind headers, which are in the order of their addresses: neighbours lie on one page. Fewer than there
-    /// are headers, if all names together grow beyond measure.
-    fn targets(mut self, headers: &[VirtAddr]) -> Vec<Arc<Target>> {
+    /// What lies behind headers, which are in the order of their addresses: neighbours lie on one page. `None` for those
+    /// that are left if all names together grow beyond measure.
+    fn targets(mut self, headers: &[VirtAddr]) -> Vec<Option<Arc<Target>>> {
         let mut text = 0;
-        let mut targets = Vec::with_capacity(headers.len());
-        for header in headers {
-            if text >= MAX_TEXT {
-                break;
-            }
-            let target = self.target(*header);
-            text += target.text();
-            targets.push(Arc::new(target));
-        }
-        targets
+        let read = |header: &VirtAddr| {
+            (text < MAX_TEXT).then(|| {
+                let target = self.target(*header);
+                text += target.text();
+                Arc::new(target)
+            })
+        };
+        headers.iter().map(read).collect()
     }
 
     fn target(&mut self, at: VirtAddr) -> Target {

@@ -28,6 +28,7 @@ use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
 use crate::nt::{builds, shared_data};
+use crate::spread::{OneByOne, Spread};
 use crate::text;
 use alloc::boxed::Box;
 use alloc::format;
@@ -40,7 +41,10 @@ use once_cell::race::OnceBox;
 
 /// The kernel of one dump with its layout: what every question is asked of. Cheap to clone, and shared between threads.
 #[derive(Clone)]
-pub struct Snapshot(Arc<Inner>);
+pub struct Snapshot {
+    inner: Arc<Inner>,
+    spread: &'static dyn Spread,
+}
 
 struct Inner {
     dump: Dump,
@@ -60,7 +64,10 @@ struct Inner {
 
 impl fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("dump", &self.0.dump).field("kernel", &self.0.symbols).finish_non_exhaustive()
+        f.debug_struct("Snapshot")
+            .field("dump", &self.inner.dump)
+            .field("kernel", &self.inner.symbols)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,14 +109,25 @@ impl Snapshot {
         }
     }
 
+    /// Who does long work that falls into pieces.
+    #[must_use]
+    pub fn with_spread(self, spread: &'static dyn Spread) -> Self {
+        Self { spread, ..self }
+    }
+
+    /// Who does long work that falls into pieces.
+    pub fn spread(&self) -> &'static dyn Spread {
+        self.spread
+    }
+
     /// The dump.
     pub fn dump(&self) -> &Dump {
-        &self.0.dump
+        &self.inner.dump
     }
 
     /// The content of a triage dump.
     pub fn triage(&self) -> Option<&Triage> {
-        match &self.0.dump.content {
+        match &self.inner.dump.content {
             Content::Triage(triage) => Some(triage),
             _ => None,
         }
@@ -117,77 +135,77 @@ impl Snapshot {
 
     /// The kernel's address space.
     pub fn space(&self) -> &Space {
-        &self.0.space
+        &self.inner.space
     }
 
     /// Base of the kernel image.
     pub fn kernel_base(&self) -> Result<VirtAddr, Absent> {
-        self.0.kernel_base
+        self.inner.kernel_base
     }
 
     /// The kernel image's headers, if they are in the dump.
     pub fn kernel_headers(&self) -> Option<&ImageHeaders> {
-        self.0.headers.as_ref()
+        self.inner.headers.as_ref()
     }
 
     /// The identity of the kernel's symbols.
     pub fn kernel_id(&self) -> Option<PdbId> {
-        self.0.symbols.as_ref().map(|symbols| symbols.id)
+        self.inner.symbols.as_ref().map(|symbols| symbols.id)
     }
 
     /// What the kernel's image says of its symbols.
     pub fn kernel_symbols(&self) -> Option<&ImageSymbols> {
-        self.0.symbols.as_ref()
+        self.inner.symbols.as_ref()
     }
 
     /// The block for debuggers.
     pub fn kdbg(&self) -> Option<&Kdbg> {
-        self.0.kdbg.as_ref()
+        self.inner.kdbg.as_ref()
     }
 
     /// Where the block for debuggers lies; of a triage dump, where its copy was taken from.
     pub fn kdbg_address(&self) -> Option<VirtAddr> {
-        self.0.kdbg_at
+        self.inner.kdbg_at
     }
 
     /// The build of the kernel.
     pub fn build(&self) -> Option<u32> {
-        self.0.build
+        self.inner.build
     }
 
     /// The layout in use and where it came from.
     pub fn selected(&self) -> &Selected {
-        &self.0.selected
+        &self.inner.selected
     }
 
     /// The layout in use.
     pub fn layouts(&self) -> &Layouts {
-        &self.0.selected.layouts
+        &self.inner.selected.layouts
     }
 
     /// The fields that the library reads, as the layout places them.
     pub fn fields(&self) -> &Fields {
-        &self.0.fields
+        &self.inner.fields
     }
 
     /// Where the kernel's lists and tables begin.
     pub fn heads(&self) -> &Heads {
-        &self.0.heads
+        &self.inner.heads
     }
 
     /// What was missing or contradictory when the dump was opened.
     pub fn incomplete(&self) -> &[Incomplete] {
-        &self.0.incomplete
+        &self.inner.incomplete
     }
 
     /// The text that names the build (`NtBuildLab`).
     pub fn build_lab(&self) -> Result<String, Absent> {
-        build_lab(&self.0.space, self.0.kdbg.as_ref())
+        build_lab(&self.inner.space, self.inner.kdbg.as_ref())
     }
 
     /// The root of System's page tables.
     pub fn system_dtb(&self) -> Result<PhysAddr, Absent> {
-        system_dtb(&self.0)
+        system_dtb(&self.inner)
     }
 
     /// The processes.
@@ -202,12 +220,12 @@ impl Snapshot {
 
     /// The same, for who has the processes already.
     pub(crate) fn object_manager_with<C: Borrow<Processes>>(&self, census: impl FnOnce() -> C) -> &ObjectManager {
-        self.0.object_manager.get_or_init(|| Box::new(ObjectManager::find(self, census().borrow())))
+        self.inner.object_manager.get_or_init(|| Box::new(ObjectManager::find(self, census().borrow())))
     }
 
     /// The address of a symbol; only exact symbols know any.
     pub fn symbol(&self, name: &str) -> Result<VirtAddr, Absent> {
-        symbol(self.layouts(), self.0.kernel_base?, name)
+        symbol(self.layouts(), self.inner.kernel_base?, name)
     }
 
     /// The processors; of a triage dump the crashing one.
@@ -313,7 +331,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         object_manager: OnceBox::new(),
     };
     check_triage(&inner, triage, &marks)?;
-    Ok(Snapshot(Arc::new(inner)))
+    Ok(Snapshot { inner: Arc::new(inner), spread: &OneByOne })
 }
 
 /// The copies of the process and of its thread must tell the same process id, and the process the same root of page tables
@@ -453,7 +471,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
     let space = system.ok().filter(PagedSpace::has_self_map).unwrap_or(space);
     inner.space = Space::Paged(space.keeping_pages());
-    Ok(Snapshot(Arc::new(inner)))
+    Ok(Snapshot { inner: Arc::new(inner), spread: &OneByOne })
 }
 
 /// Finds and reads a block that the kernel keeps encoded, with the help of exact symbols.

@@ -51,6 +51,7 @@ pub mod value;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::opened::OpenDump;
+pub use crate::spread::{OneByOne, Spread};
 use alloc::string::String;
 use alloc::vec::Vec;
 pub use arguments::{Argument, Arguments, Form, Parameter};
@@ -119,7 +120,7 @@ pub trait Question: Sync {
     fn parameters(&self) -> &'static [Parameter];
 
     /// Answers a question that is narrowed by its parameters with the rows and columns of a selection, which is one of this
-    /// question; `spread` fills the rows.
+    /// question; `spread` shares the filling of rows.
     fn ask_selected(
         &self,
         dump: &OpenDump,
@@ -133,7 +134,7 @@ pub trait Question: Sync {
         Selection::new(self.name(), self.columns(), self.screen(), wanted)
     }
 
-    /// Answers a question that is narrowed by its parameters, with the columns that are wanted; `spread` fills the rows.
+    /// Answers a question that is narrowed by its parameters, with the columns that are wanted; `spread` shares the filling of rows.
     fn ask_with(
         &self,
         dump: &OpenDump,
@@ -144,7 +145,7 @@ pub trait Question: Sync {
         self.ask_selected(dump, arguments, &self.selection(wanted), spread)
     }
 
-    /// Answers, with the columns that are wanted; `spread` fills the rows.
+    /// Answers, with the columns that are wanted; `spread` shares the filling of rows.
     fn ask_spread(&self, dump: &OpenDump, wanted: Wanted, spread: &dyn Spread) -> Result<Table, Error> {
         self.ask_with(dump, &Arguments::default(), wanted, spread)
     }
@@ -152,24 +153,6 @@ pub trait Question: Sync {
     /// Answers, with the columns that are wanted.
     fn ask(&self, dump: &OpenDump, wanted: Wanted) -> Result<Table, Error> {
         self.ask_spread(dump, wanted, &OneByOne)
-    }
-}
-
-/// Fills the rows of a table. Each row is filled from the dump for itself, so where there are threads they can share them.
-pub trait Spread: Sync {
-    /// Fills each of the rows, which have room for their cells, by its number.
-    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync));
-}
-
-/// One row after the other.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct OneByOne;
-
-impl Spread for OneByOne {
-    fn fill(&self, rows: &mut [Vec<Cell>], row: &(dyn Fn(usize, &mut Vec<Cell>) + Sync)) {
-        for (index, cells) in rows.iter_mut().enumerate() {
-            row(index, cells);
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::filter::Filter;
 use super::outline::{self, Branch, Outline};
 use super::{Cell, Column, Heading, Screen, Spread, Table, TableDef, Value, Wanted};
 use crate::incomplete::Incomplete;
+use crate::spread;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -99,15 +100,22 @@ fn distance(left: &str, right: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-/// Rows that are filled one by one. They have room for all cells at once: allocators are slow to grow in threads.
+/// Fewer rows are filled before a thread has started.
+const FEW: usize = 32;
+
+/// Rows that are filled one by one.
 fn filled(
     spread: &dyn Spread,
     count: usize,
     columns: usize,
     fill: &(dyn Fn(usize, &mut Vec<Cell>) + Sync),
 ) -> Vec<Vec<Cell>> {
-    let mut rows: Vec<Vec<Cell>> = (0..count).map(|_| Vec::with_capacity(columns)).collect();
-    spread.fill(&mut rows, fill);
+    let mut rows = Vec::new();
+    rows.resize_with(count, Vec::new);
+    spread::change(spread, &mut rows, FEW, |index, cells: &mut Vec<Cell>| {
+        cells.reserve_exact(columns);
+        fill(index, cells);
+    });
     rows
 }
 

@@ -9,12 +9,15 @@ use std::io::Write;
 /// Rows that are made into text at once, by one thread.
 const PIECE: usize = 1 << 11;
 
+/// Bytes that a cell and its name take, roughly.
+const CELL: usize = 32;
+
 pub(super) fn write(out: &mut dyn Write, answer: &Table) -> Result<(), Error> {
     threads::in_order(&answer.rows, PIECE, |rows| lines(answer, rows), |lines| Ok(out.write_all(&lines?)?))
 }
 
 fn lines(answer: &Table, rows: &[Vec<Cell>]) -> Result<Vec<u8>, Error> {
-    let mut lines = Vec::new();
+    let mut lines = Vec::with_capacity(rows.len() * answer.columns.len() * CELL);
     for cells in rows {
         serde_json::to_writer(&mut lines, &Row { answer, cells }).map_err(std::io::Error::from)?;
         lines.push(b'\n');

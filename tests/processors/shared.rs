@@ -7,7 +7,7 @@ use ntlens::symbols::SymbolPath;
 use ntlens::{OpenDump, Symbols};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 struct Sample {
     name: String,
@@ -378,9 +378,7 @@ fn volatility_finds_the_same_services() {
     let mut tally = Tally::default();
     for name in ["s1-18362-active", "s2-19041-full", "e3-9600-bitmap", "e7-18362-hooks"] {
         let Sample { dump, .. } = sample(&shared, &shared.join(format!("dumps/{name}.dmp.xz")));
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("processors-volatility/symbols");
-        let theirs =
-            peer::volatility(&python, &symbols_for_volatility(&shared, &folder), dump.name().as_ref(), "windows.ssdt");
+        let theirs = peer::volatility(&python, &peer::given_symbols(&shared), dump.name().as_ref(), "windows.ssdt");
         let ours = rows(&dump, "ssdt");
         let ours: Vec<&Json> = ours.iter().filter(|row| row["table"] == "nt").collect();
         // It has a row for each name of a routine.
@@ -403,17 +401,4 @@ fn volatility_finds_the_same_services() {
     }
     assert_eq!(left_out, 1, "the hooked service of e7");
     tally.finish("volatility3 ssdt");
-}
-
-/// Copies of the tables: volatility3 writes into the folder that it is given.
-fn symbols_for_volatility(shared: &Path, symbols: &Path) -> PathBuf {
-    let folder = symbols.join("windows/ntkrnlmp.pdb");
-    std::fs::create_dir_all(&folder).unwrap();
-    for isf in files(&shared.join("isf"), ".json.xz") {
-        let copy = folder.join(isf.file_name().unwrap());
-        if !copy.exists() {
-            std::fs::copy(&isf, copy).unwrap();
-        }
-    }
-    symbols.to_path_buf()
 }

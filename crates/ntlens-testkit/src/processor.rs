@@ -100,24 +100,24 @@ impl Assembly<'_> {
             .set("CpuType", 6)
             .set("MxCsr", 0x1f80)
             .bytes("VendorString", b"GenuineIntel\0");
+        let truth = truth::Cpu {
+            number,
+            pcr,
+            prcb,
+            current_thread: running,
+            cr3,
+            cr4,
+            idt,
+            gdt,
+            tss,
+            stacks,
+            lstar: system_call,
+            saved,
+            handlers,
+        };
+        self.processor_block(number, prcb);
         if !saved {
-            self.processor_block(number, prcb);
-            let (cr3, cr4, lstar) = (0, 0, 0);
-            return truth::Cpu {
-                number,
-                pcr,
-                prcb,
-                current_thread: running,
-                cr3,
-                cr4,
-                idt,
-                gdt,
-                tss,
-                stacks,
-                lstar,
-                saved,
-                handlers,
-            };
+            return truth::Cpu { cr3: 0, cr4: 0, lstar: 0, ..truth };
         }
         self.guest
             .at(prcb, KPRCB)
@@ -145,23 +145,7 @@ impl Assembly<'_> {
             .set("ProcessorState.ContextFrame.EFlags", 0x246)
             .set("ProcessorState.ContextFrame.Rip", rip)
             .set("ProcessorState.ContextFrame.Rsp", stack);
-        self.processor_block(number, prcb);
-        let lstar = system_call;
-        truth::Cpu {
-            number,
-            pcr,
-            prcb,
-            current_thread: running,
-            cr3,
-            cr4,
-            idt,
-            gdt,
-            tss,
-            stacks,
-            lstar,
-            saved,
-            handlers,
-        }
+        truth
     }
 
     fn processor_block(&mut self, number: u32, prcb: u64) {

@@ -8,7 +8,7 @@ use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
 use crate::nt::handle::Holder;
 use crate::nt::sid::{Sid, SidAndAttributes, attribute_names};
-use crate::nt::token::{Token, Tokens};
+use crate::nt::token::Token;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -56,32 +56,21 @@ pub const GROUPS: Asked<GroupRow> = Asked {
     rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let mut found = kernel.processes();
-        let mut tokens = Tokens::default();
-        let mut rows = Vec::new();
-        for process in &*subject::chosen(arguments, &found.processes)? {
-            let token = process.token().and_then(|at| at.ok_or(Absent::NotApplicable));
-            let holder = Arc::new(Holder::of(process));
-            match token.and_then(|at| tokens.get(kernel, at)) {
-                Ok(token) => {
-                    for (list, entries) in lists(&token) {
-                        match entries {
-                            Ok(entries) => rows.extend(entries.into_iter().enumerate().map(|(index, entry)| {
-                                // The first of the groups is the user.
-                                let list = if index == 0 && list == "group" { "user" } else { list };
-                                GroupRow { holder: holder.clone(), token: token.address(), list, entry, name: None }
-                            })),
-                            Err(Absent::NoSuchField) => {}
-                            Err(why) => found.incomplete.push(Incomplete::new("SIDs of a token", token.address(), why)),
-                        }
-                    }
-                }
-                // A process that is gone has no token left.
-                Err(Absent::NotApplicable) => {}
-                Err(why) => {
-                    found.incomplete.push(Incomplete::new("token of a process", process.eprocess(), why));
+        let mut rows = subject::of_tokens(kernel, arguments, &mut found, |holder, token, incomplete| {
+            let mut rows = Vec::new();
+            for (list, entries) in lists(token) {
+                match entries {
+                    Ok(entries) => rows.extend(entries.into_iter().enumerate().map(|(index, entry)| {
+                        // The first of the groups is the user.
+                        let list = if index == 0 && list == "group" { "user" } else { list };
+                        GroupRow { holder: holder.clone(), token: token.address(), list, entry, name: None }
+                    })),
+                    Err(Absent::NoSuchField) => {}
+                    Err(why) => incomplete.push(Incomplete::new("SIDs of a token", token.address(), why)),
                 }
             }
-        }
+            Ok(rows)
+        })?;
         let sids: Vec<Sid> = rows.iter().filter_map(|row| row.entry.sid.ok()).collect();
         let names = sid_names(&found.processes, &sids);
         for row in &mut rows {

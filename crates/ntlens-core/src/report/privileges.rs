@@ -2,12 +2,9 @@
 
 use super::subject::{self, PID};
 use super::{Asked, Cell, Column, Kind, TableDef, screen};
-use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::Incomplete;
 use crate::nt::handle::Holder;
 use crate::nt::privilege::{self, Privileges};
-use crate::nt::token::Tokens;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -58,24 +55,12 @@ pub const PRIVILEGES: Asked<PrivilegeRow> = Asked {
     rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let mut found = kernel.processes();
-        let mut tokens = Tokens::default();
-        let mut rows = Vec::new();
-        for process in &*subject::chosen(arguments, &found.processes)? {
-            let token = process.token().and_then(|at| at.ok_or(Absent::NotApplicable));
-            let holder = Arc::new(Holder::of(process));
-            match token.and_then(|at| Ok((at, tokens.get(kernel, at)?.privileges()?))) {
-                Ok((token, held)) => {
-                    let any = held.present | held.enabled | held.enabled_by_default;
-                    let numbers = (0..u64::BITS).filter(|number| any >> number & 1 != 0);
-                    rows.extend(numbers.map(|number| PrivilegeRow { holder: holder.clone(), token, held, number }));
-                }
-                // A process that is gone has no token left.
-                Err(Absent::NotApplicable) => {}
-                Err(why) => {
-                    found.incomplete.push(Incomplete::new("token of a process", process.eprocess(), why));
-                }
-            }
-        }
+        let rows = subject::of_tokens(kernel, arguments, &mut found, |holder, token, _| {
+            let (token, held) = (token.address(), token.privileges()?);
+            let any = held.present | held.enabled | held.enabled_by_default;
+            let numbers = (0..u64::BITS).filter(|number| any >> number & 1 != 0);
+            Ok(numbers.map(|number| PrivilegeRow { holder: holder.clone(), token, held, number }).collect())
+        })?;
         Ok((rows, found.incomplete))
     },
     remarks: |_| Vec::new(),

@@ -1,12 +1,18 @@
 //! The process that a question is about.
 
 use super::{Arguments, Form, Parameter};
+use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::error::Error;
-use crate::nt::census::Of;
+use crate::incomplete::Incomplete;
+use crate::nt::census::{Of, Processes};
+use crate::nt::handle::Holder;
 use crate::nt::process::Process;
+use crate::nt::snapshot::Snapshot;
+use crate::nt::token::{Token, Tokens};
 use alloc::borrow::Cow;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -86,4 +92,28 @@ pub(super) fn of(arguments: &Arguments, processes: &[Process]) -> Result<Of, Err
 pub(super) fn chosen<'p>(arguments: &Arguments, processes: &'p [Process]) -> Result<Cow<'p, [Process]>, Error> {
     Subject::given(arguments)
         .map_or_else(|| Ok(Cow::Borrowed(processes)), |subject| subject.choose(processes).map(Cow::Owned))
+}
+
+/// The rows of a question about the tokens of the processes that the arguments leave of all: what `rows` finds in each,
+/// where it also adds what it misses.
+pub(super) fn of_tokens<R>(
+    kernel: &Snapshot,
+    arguments: &Arguments,
+    found: &mut Processes,
+    rows: impl Fn(&Arc<Holder>, &Token, &mut Vec<Incomplete>) -> Result<Vec<R>, Absent>,
+) -> Result<Vec<R>, Error> {
+    let Processes { processes, incomplete, .. } = found;
+    let mut tokens = Tokens::default();
+    let mut all = Vec::new();
+    for process in &*chosen(arguments, processes)? {
+        let token = process.token().and_then(|at| tokens.get(kernel, at.ok_or(Absent::NotApplicable)?));
+        let holder = Arc::new(Holder::of(process));
+        match token.and_then(|token| rows(&holder, &token, incomplete)) {
+            Ok(more) => all.extend(more),
+            // A process that is gone has no token left.
+            Err(Absent::NotApplicable) => {}
+            Err(why) => incomplete.push(Incomplete::new("token of a process", process.eprocess(), why)),
+        }
+    }
+    Ok(all)
 }

@@ -7,6 +7,7 @@
 use ntlens::Threads;
 use ntlens::report::{Cell, Spread};
 use ntlens::source::{ByteSource, ReadError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -97,11 +98,27 @@ pub(crate) fn run<T: Send>(
             }
         })
     });
-    if let Some(error) = rows.0.take_failure() {
-        return Err(error);
+    let failure = rows.0.take_failure();
+    let told = if failure.is_none() { rows.0.tell(py, progress) } else { Ok(()) };
+    let closed = progress.map_or(Ok(()), |progress| close(progress.bind(py)));
+    match failure {
+        Some(error) => Err(error),
+        None => told.and(closed).map(|()| result),
     }
-    rows.0.tell(py, progress)?;
-    Ok(result)
+}
+
+/// What shows progress, as an object to call: the user's own, or the package's bar if they want it or work in a notebook.
+pub(crate) fn shown(py: Python<'_>, wanted: Option<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+    let shown = py.import(intern!(py, "ntlens._progress"))?.call_method1(intern!(py, "shown"), (wanted,))?;
+    Ok((!shown.is_none()).then(|| shown.unbind()))
+}
+
+/// Tells an object that has a `close` that the work is over, however it ended.
+fn close(progress: &Bound<'_, PyAny>) -> PyResult<()> {
+    match progress.getattr_opt(intern!(progress.py(), "close"))? {
+        Some(close) => close.call0().map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Fills the rows of a table for one piece of work.

@@ -1,7 +1,7 @@
 """What shows how far long work is: a line of a terminal, or an output of a notebook that goes away when it is done.
 
-`ntlens.open(..., progress=True)` shows it everywhere, `False` nowhere; left out, it is shown in notebooks, where nobody reads
-the standard error of a script. A callable of the user's own takes its place.
+`ntlens.open(..., progress=True)` shows it everywhere, `False` nowhere; left out, it is shown in notebooks, where
+output is for looking at. A callable of the user's own takes its place.
 """
 
 from __future__ import annotations

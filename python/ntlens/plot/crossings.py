@@ -31,6 +31,11 @@ from ntlens.plot._text import count
 
 LEFT, MIDDLE, RIGHT, BAND = 2.3, 2.6, 3.9, 0.1
 GAP, HEAD = 0.12, 0.24
+#: More lines than that from side to side are a tangle.
+TANGLE = 120
+#: Holder, object, relation.
+Edge = tuple[Hashable, Hashable, str]
+Totals = Counter[tuple[str, Hashable]]
 #: For relations, in the order in which they are met. Told from each other also by who sees no red or green.
 COLORS = ("#0f6fb5", "#c8501e", "#6a3d9a", "#2b8a5a", "#946200", "#b0306f", "#444c56", "#1b8a99")
 #: The places on either side, which are told by their names: colours are for relations.
@@ -108,28 +113,23 @@ def crossings(dump: ntlens.Dump, *, border: str = "session", holders: int = 24, 
         raise ValueError(f"no border is named {border!r}: {', '.join(BORDERS)}")
     table = dump._ask("crossings", (), {"border": border})
     kind = BORDERS[border]
-    left, right = Counter[tuple[str, Hashable]](), Counter[tuple[str, Hashable]]()
+    places = _silos(dump) if border == "silo" else {}
+    left, right = Totals(), Totals()
     texts: tuple[dict[Hashable, str], dict[Hashable, str]] = {}, {}
-    edges: Counter[tuple[Hashable, Hashable, str]] = Counter()
+    edges: Counter[Edge] = Counter()
     for row in table:
         # One id may be of several processes, and one name of several objects.
-        holder = (kind.holder(row), row.holder_pid, row.holder)
-        thing = (kind.object(row), row.object, row.path)
+        here, there = kind.holder(row), kind.object(row)
+        holder = (places.get(here, here), row.holder_pid, row.holder)
+        thing = (places.get(there, there), row.object, row.path)
         texts[0][holder] = label(row.holder_pid, row.holder)
         texts[1][thing] = row.path if row.path is not None else f"unnamed {known(row.type)} {_address(row.object)}"
         left[holder[0], holder] += 1
         right[thing[0], thing] += 1
         edges[holder, thing, known(row.relation)] += 1
-    sides = (
-        _side(left, texts[0], max(holders, 1), ("process", "processes")),
-        _side(right, texts[1], max(objects, 1), ("object", "objects")),
-    )
-    drawn: Counter[tuple[Hashable, Hashable, str]] = Counter()
-    for (one, other, relation), number in edges.items():
-        drawn[sides[0].line_of[one], sides[1].line_of[other], relation] += number
-    subtitle = (
-        f"{count(len(table), 'handle')} of {count(len(left), 'process', 'processes')} to {count(len(right), 'object')}"
-    )
+    sides, drawn = _readable(edges, (left, right), texts, (max(holders, 1), max(objects, 1)))
+    who, what = count(len(left), "process", "processes"), count(len(right), "object")
+    subtitle = f"{count(len(table), 'handle')} of {who} (left) to {what} (right)"
     relations = Counter[str]()
     for key, number in edges.items():
         relations[key[2]] += number
@@ -144,6 +144,34 @@ def crossings(dump: ntlens.Dump, *, border: str = "session", holders: int = 24, 
     return sheet.picture
 
 
+def _silos(dump: ntlens.Dump) -> dict[str, str]:
+    """What silos are called, by what they are called by their address alone."""
+    rows = dump.silos()
+    return {
+        f"silo {row.job:#018x}": f"{row.silo_kind} {row.silo_id}"
+        for row in rows
+        if None not in (row.job, row.silo_kind, row.silo_id)
+    }
+
+
+def _readable(
+    edges: Counter[Edge],
+    totals: tuple[Totals, Totals],
+    texts: tuple[dict[Hashable, str], dict[Hashable, str]],
+    most: tuple[int, int],
+) -> tuple[tuple[Side, Side], Counter[Edge]]:
+    """Both sides, with so few lines of their own that the eye can follow what leads from one to the other."""
+    while True:
+        left = _side(totals[0], texts[0], most[0], ("process", "processes"))
+        right = _side(totals[1], texts[1], most[1], ("object", "objects"))
+        drawn: Counter[Edge] = Counter()
+        for (holder, thing, relation), number in edges.items():
+            drawn[left.line_of[holder], right.line_of[thing], relation] += number
+        if len(drawn) <= TANGLE or max(most) == 1:
+            return (left, right), drawn
+        most = (max(most[0] * 2 // 3, 1), max(most[1] * 2 // 3, 1))
+
+
 def _address(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:#x}"
 
@@ -155,7 +183,7 @@ def _place_order(place: str) -> tuple[object, ...]:
     return (UNKNOWN in place, levels.index(place) if place in levels else -1, int(digits or -1), place)
 
 
-def _side(totals: Counter[tuple[str, Hashable]], texts: dict[Hashable, str], most: int, thing: tuple[str, str]) -> Side:
+def _side(totals: Totals, texts: dict[Hashable, str], most: int, thing: tuple[str, str]) -> Side:
     ordered = sorted(totals, key=lambda key: (-totals[key], texts[key[1]], str(key)))
     kept, rest = ordered[:most], ordered[most:]
     side = Side()
@@ -173,9 +201,7 @@ def _side(totals: Counter[tuple[str, Hashable]], texts: dict[Hashable, str], mos
     return side
 
 
-def _draw(
-    sheet: Sheet, sides: tuple[Side, Side], edges: Counter[tuple[Hashable, Hashable, str]], relations: Counter[str]
-) -> None:
+def _draw(sheet: Sheet, sides: tuple[Side, Side], edges: Counter[Edge], relations: Counter[str]) -> None:
     y = sheet.top
     color = {relation: COLORS[number % len(COLORS)] for number, relation in enumerate(sorted(relations))}
     for number, relation in enumerate(sorted(relations)):
@@ -207,7 +233,7 @@ def _draw(
     most = max(edges.values())
     steps = np.linspace(0, 1, 24)
     bend = steps**2 * (3 - 2 * steps)
-    for (holder, thing, relation), number in sorted(edges.items(), key=lambda item: item[1], reverse=True):
+    for (holder, thing, relation), number in sorted(edges.items(), key=lambda item: (-relations[item[0][2]], -item[1])):
         start, end = sides[0].places[holder], sides[1].places[thing]
         wide = 0.8 + 3.2 * (np.log1p(number) / np.log1p(most) if most > 1 else 0)
         sheet.line(

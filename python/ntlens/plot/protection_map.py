@@ -29,7 +29,7 @@ from ntlens.plot._picture import (
 from ntlens.plot._text import clean, count, fit, width
 
 LEFT, CELL, NAMES = 1.65, 1.75, 4
-#: Signers from the weakest to the strongest, as the kernel orders them for what may open what.
+#: Signers in the order of the page, by their numbers. Who may open whom is a table of the kernel's and no order.
 SIGNERS = ("Authenticode", "CodeGen", "Antimalware", "Lsa", "Windows", "WinTcb", "WinSystem", "App")
 #: Levels at which a protected process is no surprise.
 TRUSTED = ("System", "ProtectedProcess")
@@ -62,7 +62,7 @@ def protection_map(dump: ntlens.Dump) -> Picture:
         2 * MARGIN + LEFT + CELL * max(len(columns), 2),
         0.2 + sum(heights),
         "Protection and integrity",
-        f"{count(len(table), 'process', 'processes')}: the strongest protection on top, the highest integrity right",
+        f"{count(len(table), 'process', 'processes')}: PP above PPL above none, integrity from left to right",
         foot(dump, table, notes=notes),
     )
     y = sheet.top + 0.05
@@ -81,7 +81,7 @@ def protection_map(dump: ntlens.Dump) -> Picture:
 
 
 def _protection_order(protection: str) -> tuple[int, int, str]:
-    """From the strongest to none, and what is unknown below."""
+    """PP, PPL, none, and what is unknown below."""
     if protection == UNKNOWN:
         return (9, 0, protection)
     kind, _, signer = protection.partition("-")

@@ -28,6 +28,7 @@ __all__ = [
     "embedded",
     "open",
     "questions",
+    "visible",
 ]
 
 __version__: str
@@ -71,7 +72,7 @@ def open(
     force_symbols: bool = False,
     dtb: int | None = None,
     strict: bool = False,
-    progress: _Progress | None = None,
+    progress: bool | _Progress | None = None,
 ) -> Dump:
     """Opens a dump of any kind.
 
@@ -81,8 +82,9 @@ def open(
     force_symbols: use the kernel symbols that `symbols` names, whatever kernel they are of.
     dtb: root of the page tables to start from, instead of the one in the header or found in raw memory.
     strict: raise `IncompleteError` where an answer misses something, instead of a warning.
-    progress: called now and then while something is worked on, with the rows that are done and how many there are,
-        None as long as that is not known.
+    progress: a bar while something is worked on for long: True, False, or in notebooks only (None); or what is called now
+        and then with the rows that are done and how many there are, None as long as that is not known, and whose `close`
+        is called at the end, if it has one.
     """
 
 def demo(*, strict: bool = False) -> Dump:
@@ -90,6 +92,10 @@ def demo(*, strict: bool = False) -> Dump:
 
 def embedded() -> Table:
     """The kernels whose layouts are part of the package, the oldest first."""
+
+def visible(text: str) -> str:
+    """A text as every output shows it: characters that steer a terminal, break a line or change the direction of writing
+    as `\\u{..}`."""
 
 def questions() -> list[dict[str, Any]]:
     """The questions, each with its parameters and columns: what methods of `Dump` are made from."""

@@ -37,8 +37,9 @@ pub(crate) struct Dump(Arc<Opened>);
 /// force_symbols: use the kernel symbols that `symbols` names, whatever kernel they are of.
 /// dtb: root of the page tables to start from, instead of the one in the header or found in raw memory.
 /// strict: raise `IncompleteError` where an answer misses something, instead of a warning.
-/// progress: called now and then while something is worked on, with the rows that are done and how many there are, None as
-///     long as that is not known.
+/// progress: a bar while something is worked on for long: True, False, or in notebooks only (None); or what is called now
+///     and then with the rows that are done and how many there are, None as long as that is not known, and whose `close`
+///     is called at the end, if it has one.
 #[pyfunction]
 #[pyo3(signature = (source, *, symbols = None, force_symbols = false, dtb = None, strict = false, progress = None))]
 pub(crate) fn open(
@@ -53,6 +54,7 @@ pub(crate) fn open(
     let given = symbols.map(paths).transpose()?.unwrap_or_default();
     let path = ntlens::symbol_path(&given).map_err(|error| SymbolsError::new_err(error.to_string()))?;
     let source = source::given(source)?;
+    let progress = progress::shown(py, progress)?;
     open_source(py, source, force_symbols, path, Options { dtb: dtb.map(PhysAddr) }, strict, progress)
 }
 

@@ -1,7 +1,8 @@
 //! Answers in a notebook. Everything that comes from a dump is escaped: names are chosen by whoever made the object.
 
+use ntlens::Incomplete;
 use ntlens::render::cell_text;
-use ntlens::report::{Cell, Heading, Table};
+use ntlens::report::{Cell, Heading, Kind, Table, Value};
 use ntlens::text::visible;
 use std::fmt::Write;
 use std::ops::Range;
@@ -31,11 +32,31 @@ pub(crate) fn shown(count: usize) -> (Range<usize>, Range<usize>) {
     if count <= 2 * SHOWN { (0..count, count..count) } else { (0..SHOWN, count - SHOWN..count) }
 }
 
-/// A value, or why there is none.
+/// Columns from which on a row is shown by those of a terminal, and by all where the reader opens them.
+const MANY: usize = 30;
+/// Things that are missing which are listed.
+const MISSING: usize = 20;
+const LEFT: &str = "text-align:left";
+const RIGHT: &str = "text-align:right";
+const DIM: &str = "opacity:.5";
+
+/// How a column is set: numbers so that their digits stand below each other, all else from the left. A notebook sets everything
+/// to the right by itself.
+const fn side(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Uint | Kind::Code | Kind::Duration | Kind::Confidence => RIGHT,
+        _ => LEFT,
+    }
+}
+
+/// A value, or why there is none. What is not so, such as a flag that is off, stands back.
 fn cell(cell: &Cell) -> String {
-    match cell.absent() {
-        Some(why) => format!("<span style=\"opacity:.5\">{}</span>", why.reason()),
-        None => escaped(&cell_text(cell)),
+    match (cell.absent(), cell.value()) {
+        (Some(why), _) => format!("<span style=\"{DIM}\">{}</span>", why.reason()),
+        (None, None | Some(Value::Bool(false))) => {
+            format!("<span style=\"{DIM}\">{}</span>", escaped(&cell_text(cell)))
+        }
+        (None, Some(_)) => escaped(&cell_text(cell)),
     }
 }
 
@@ -49,19 +70,20 @@ fn screen(table: &Table) -> Vec<(usize, &Heading)> {
 /// A table, with what it misses and what stands out in it below.
 pub(crate) fn table(table: &Table) -> String {
     if let (true, [row]) = (table.record, table.rows.as_slice()) {
-        return record(table, row);
+        return values(table, row, table.columns.iter().enumerate()) + &missing(table);
     }
     let columns = screen(table);
     let (first, last) = shown(table.rows.len());
     let mut out = String::from("<div style=\"overflow-x:auto\"><table><thead><tr>");
     for (_, column) in &columns {
+        let (name, about, side) = (escaped(column.name), escaped(column.about), side(column.kind));
         // Writing to a string does not fail.
-        let _ = write!(out, "<th title=\"{}\">{}</th>", escaped(column.about), escaped(column.name));
+        let _ = write!(out, "<th title=\"{about}\" style=\"{side}\">{name}</th>");
     }
     out.push_str("</tr></thead><tbody>");
     rows(&mut out, table, &columns, first);
     if !last.is_empty() {
-        let _ = write!(out, "<tr><td colspan=\"{}\">&#8230;</td></tr>", columns.len());
+        let _ = write!(out, "<tr><td colspan=\"{}\" style=\"{LEFT}\">&#8230;</td></tr>", columns.len());
         rows(&mut out, table, &columns, last);
     }
     out.push_str("</tbody></table></div>");
@@ -69,29 +91,56 @@ pub(crate) fn table(table: &Table) -> String {
     for remark in &table.remarks {
         let _ = write!(out, "<p>{}</p>", escaped(remark));
     }
-    out
+    out + &missing(table)
 }
 
 fn rows(out: &mut String, table: &Table, columns: &[(usize, &Heading)], shown: Range<usize>) {
     for row in table.rows.get(shown).unwrap_or_default() {
         out.push_str("<tr>");
-        for (index, _) in columns {
-            let _ = write!(out, "<td>{}</td>", row.get(*index).map(cell).unwrap_or_default());
+        for (index, column) in columns {
+            let value = row.get(*index).map(cell).unwrap_or_default();
+            let _ = write!(out, "<td style=\"{};white-space:nowrap\">{value}</td>", side(column.kind));
         }
         out.push_str("</tr>");
     }
 }
 
-/// One row from top to bottom, with every column.
+/// One row from top to bottom. Of many columns those of a terminal; the others for who wants them.
 pub(crate) fn record(table: &Table, row: &[Cell]) -> String {
-    let mut out = String::from("<table><tbody>");
-    for (column, value) in table.columns.iter().zip(row) {
-        let (name, about) = (escaped(column.name), escaped(column.about));
-        let _ = write!(out, "<tr><th title=\"{about}\" style=\"text-align:left\">{name}</th>");
-        let _ = write!(out, "<td style=\"text-align:left\">{}</td></tr>", cell(value));
+    let all = values(table, row, table.columns.iter().enumerate());
+    if table.columns.len() <= MANY {
+        return all;
     }
-    out.push_str("</tbody></table>");
-    out
+    let count = table.columns.len();
+    values(table, row, screen(table)) + &format!("<details><summary>all {count} columns</summary>{all}</details>")
+}
+
+/// Some columns of a row, one below the other.
+fn values<'a>(table: &Table, row: &[Cell], columns: impl IntoIterator<Item = (usize, &'a Heading)>) -> String {
+    let mut out = format!("<table title=\"{}\"><tbody>", escaped(table.name));
+    for (index, column) in columns {
+        let (name, about) = (escaped(column.name), escaped(column.about));
+        let value = row.get(index).map(cell).unwrap_or_default();
+        let _ = write!(out, "<tr><th title=\"{about}\" style=\"{LEFT}\">{name}</th>");
+        let _ = write!(out, "<td style=\"{LEFT}\">{value}</td></tr>");
+    }
+    out + "</tbody></table>"
+}
+
+/// What a table misses, for who opens it.
+fn missing(table: &Table) -> String {
+    if table.incomplete.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("<details><summary>what is missing or wrong</summary>");
+    for Incomplete { what, place, reason, count, .. } in table.incomplete.iter().take(MISSING) {
+        let _ = write!(out, "<p>{}</p>", escaped(&format!("{count} x {reason}: {what} at {place}")));
+    }
+    let more = table.incomplete.len().saturating_sub(MISSING);
+    if more > 0 {
+        let _ = write!(out, "<p>and {more} other things</p>");
+    }
+    out + "</details>"
 }
 
 /// The size of a table, and how much it misses.

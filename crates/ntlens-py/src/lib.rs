@@ -19,6 +19,7 @@ mod questions;
 mod row;
 mod source;
 mod table;
+mod text;
 
 /// The module `ntlens._ntlens`.
 #[pyo3::pymodule(gil_used = false)]
@@ -39,6 +40,8 @@ mod _ntlens {
     use super::row::Row;
     #[pymodule_export]
     use super::table::Table;
+    #[pymodule_export]
+    use super::text::visible;
     use pyo3::prelude::*;
 
     #[pymodule_init]

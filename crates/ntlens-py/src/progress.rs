@@ -5,9 +5,9 @@
 //! failed read, so nothing else has to know. What it then answers is thrown away.
 
 use ntlens::Threads;
-
 use ntlens::source::{ByteSource, ReadError};
 use ntlens::spread::{Spread, Task};
+use pyo3::intern;
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -94,11 +94,27 @@ pub(crate) fn run<T: Send>(
             }
         })
     });
-    if let Some(error) = current.take_failure() {
-        return Err(error);
+    let failure = current.take_failure();
+    let told = if failure.is_none() { current.tell(py, progress) } else { Ok(()) };
+    let closed = progress.map_or(Ok(()), |progress| close(progress.bind(py)));
+    match failure {
+        Some(error) => Err(error),
+        None => told.and(closed).map(|()| result),
     }
-    current.tell(py, progress)?;
-    Ok(result)
+}
+
+/// What shows progress, as an object to call: the user's own, or the package's bar if they want it or work in a notebook.
+pub(crate) fn shown(py: Python<'_>, wanted: Option<Py<PyAny>>) -> PyResult<Option<Py<PyAny>>> {
+    let shown = py.import(intern!(py, "ntlens._progress"))?.call_method1(intern!(py, "shown"), (wanted,))?;
+    Ok((!shown.is_none()).then(|| shown.unbind()))
+}
+
+/// Tells an object that has a `close` that the work is over, however it ended.
+fn close(progress: &Bound<'_, PyAny>) -> PyResult<()> {
+    match progress.getattr_opt(intern!(progress.py(), "close"))? {
+        Some(close) => close.call0().map(drop),
+        None => Ok(()),
+    }
 }
 
 /// Shares work between threads, which all work for what the thread that shares it works for.

@@ -3,6 +3,7 @@
 
 mod demo;
 mod failure;
+mod fuzz;
 mod pack;
 mod python;
 mod stubs;
@@ -16,6 +17,7 @@ type Chore = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 
 const CHORES: &[Chore] = &[
     ("test", test::ABOUT, test::run),
+    ("fuzz", fuzz::ABOUT, fuzz::run),
     ("pack", pack::ABOUT, pack::run),
     ("demo", demo::ABOUT, demo::run),
     ("stubs", stubs::ABOUT, stubs::run),

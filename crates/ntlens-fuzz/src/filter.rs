@@ -1,4 +1,4 @@
-//! Filters, orders and choices of columns: a byte that chooses the question, then text.
+//! Filters, orders and choices of columns: a byte that chooses the question and which of the three it is, then text.
 
 use crate::input::Input;
 use ntlens_core::Absent;
@@ -6,14 +6,22 @@ use ntlens_core::nt::FileTime;
 use ntlens_core::report::filter::Filter;
 use ntlens_core::report::{Cell, Heading, Kind, QUESTIONS, Question, SelectionError, Text, Value, Wanted};
 
-/// Reads the text as each of the three.
+/// Reads the text as one of the three; most often as a filter.
 pub fn run(bytes: &[u8]) {
     let mut input = Input(bytes);
-    let Some(question) = input.one_of(QUESTIONS) else { return };
+    let Some(choice) = input.u8().map(usize::from) else { return };
+    let question = QUESTIONS[choice % QUESTIONS.len()];
     let text = String::from_utf8_lossy(input.0);
-    let selection = || question.selection(Wanted::All);
-    let (_, _) = (selection().columns(&text), selection().sort(&text));
-    let filter = match read(*question, &text) {
+    match choice / QUESTIONS.len() {
+        1 => drop(question.selection(Wanted::All).columns(&text)),
+        2 => drop(question.selection(Wanted::All).sort(&text)),
+        _ => check(question, &text),
+    }
+}
+
+/// Reads a filter, shows it, and reads that again.
+fn check(question: &dyn Question, text: &str) {
+    let filter = match read(question, text) {
         Ok(filter) => filter,
         Err(SelectionError::Filter { position, .. }) => {
             // A fault at the end is behind the last character.
@@ -23,12 +31,12 @@ pub fn run(bytes: &[u8]) {
         Err(_) => return,
     };
     let shown = filter.to_string();
-    let again = read(*question, &shown).unwrap_or_else(|why| panic!("{text:?} is shown as {shown:?}: {why}"));
+    let again = read(question, &shown).unwrap_or_else(|why| panic!("{text:?} is shown as {shown:?}: {why}"));
     assert_eq!(again, filter, "{text:?} is shown as {shown:?}");
     assert_eq!(again.to_string(), shown, "{text:?} is shown in another form each time");
     // The logic of three values, over rows of every kind.
-    let double = read(*question, &format!("({shown}) and ({shown}) or ({shown})"));
-    let negated = read(*question, &format!("not ({shown})"));
+    let double = read(question, &format!("({shown}) and ({shown}) or ({shown})"));
+    let negated = read(question, &format!("not ({shown})"));
     for row in 0..6 {
         let cells: Vec<Cell> = filter.columns().iter().map(|column| cell(*column, row)).collect();
         let is = filter.test(&cells);

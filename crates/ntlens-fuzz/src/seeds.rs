@@ -11,6 +11,7 @@ use crate::machine;
 use crate::table_file::{ISF, cabinet, gzip, pack};
 use crate::words::{Write, place};
 use ntlens_core::layout::Layouts;
+use ntlens_core::report::QUESTIONS;
 
 /// An input that a target starts from.
 #[derive(Clone, Debug)]
@@ -56,21 +57,23 @@ pub fn all() -> Vec<Seed> {
     }
     add("unicode_string", "name", unicode_string());
     add("kdbg", "block", kdbg());
-    for (choice, name, text) in FILTERS {
+    for (question, kind, name, text) in FILTERS {
+        let place = QUESTIONS.iter().position(|known| known.name() == question).expect("a question");
+        let choice = u8::try_from(place + kind * QUESTIONS.len()).expect("few questions");
         add("filter", name, [&[choice][..], text.as_bytes()].concat());
     }
     seeds
 }
 
-/// A question by its number, and a filter, an order or columns of it.
-const FILTERS: [(u8, &str, &str); 7] = [
-    (1, "text", "name ~ \"s*\" and not (session in (0, 1) or protection != None)"),
-    (1, "null", "session is null or exit_time is not null and absent(token)"),
-    (9, "access", "granted_access >= 0x1f0003 and attributes has \"inherit\""),
-    (1, "time", "create_time < 2021-01-02T03:04:05Z or critical"),
-    (24, "address", "idt > 0xfffff80000000000 and number = 0"),
-    (1, "order", "-pid, name"),
-    (1, "columns", "+ppid, all"),
+/// A question, whether it is a filter (0), columns (1) or an order (2), a name, and the text.
+const FILTERS: [(&str, usize, &str, &str); 7] = [
+    ("processes", 0, "text", "name ~ \"s*\" and not (session in (0, 1) or protection != None)"),
+    ("processes", 0, "null", "session is null or exit_time is not null and absent(token)"),
+    ("processes", 0, "time", "create_time < 2021-01-02T03:04:05Z or critical"),
+    ("handles", 0, "access", "granted_access >= 0x1f0003 and attributes has \"inherit\""),
+    ("cpus", 0, "address", "idt_base > 0xfffff80000000000 and number = 0"),
+    ("processes", 2, "order", "-pid, name"),
+    ("processes", 1, "columns", "+ppid, all"),
 ];
 
 /// The numbers of the headers that every reader looks at, written over themselves.

@@ -16,7 +16,7 @@ const WORDS: u16 = PAGES * PAGE_WORDS;
 
 /// Sixteen pages of words, of which some pages may be missing.
 pub(crate) struct Words {
-    words: Vec<u64>,
+    bytes: Vec<u8>,
     missing: u16,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Write {
 impl Words {
     /// Takes all that is left of the bytes.
     pub(crate) fn read(input: &mut Input<'_>) -> Self {
-        let mut memory = Self { words: vec![0; usize::from(WORDS)], missing: 0 };
+        let mut memory = Self { bytes: vec![0; usize::from(WORDS) * 8], missing: 0 };
         while let Some((place, write)) = Write::read(input) {
             memory.apply(place, write);
         }
@@ -44,14 +44,13 @@ impl Words {
     }
 
     fn apply(&mut self, place: u16, write: Write) {
-        let at = usize::from(place);
         match write {
-            Write::Raw(value) => self.words[at] = value,
-            Write::Pointer(to, more) => self.words[at] = address(to).wrapping_add(more.into()).0,
+            Write::Raw(value) => self.set(place.into(), value),
+            Write::Pointer(to, more) => self.set(place.into(), address(to).wrapping_add(more.into()).0),
             Write::Series(count, first, step) => {
                 let mut value = first;
-                for word in self.words.iter_mut().skip(at).take(count.into()) {
-                    *word = value;
+                for place in (usize::from(place)..usize::from(WORDS)).take(count.into()) {
+                    self.set(place, value);
                     value = value.wrapping_add(step);
                 }
             }
@@ -59,22 +58,26 @@ impl Words {
         }
     }
 
+    fn set(&mut self, place: usize, value: u64) {
+        self.bytes[place * 8..place * 8 + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    /// Bytes of one page.
+    fn get(&self, at: VirtAddr, len: usize) -> Option<&[u8]> {
+        let start = usize::try_from(at.0.checked_sub(BASE)?).ok()?;
+        let is_missing = self.missing.checked_shr(u32::try_from(start / PAGE_BYTES).ok()?)? & 1 == 1;
+        self.bytes.get(start..start + len).filter(|_| !is_missing)
+    }
+
     /// The word at an address that is a multiple of 8, without the code under test.
     pub(crate) fn word(&self, at: VirtAddr) -> Option<u64> {
-        let place = usize::try_from(at.0.checked_sub(BASE)? / 8).ok()?;
-        let is_missing = place / usize::from(PAGE_WORDS) >= usize::from(PAGES)
-            || self.missing >> (place / usize::from(PAGE_WORDS)) & 1 == 1;
-        self.words.get(place).copied().filter(|_| !is_missing)
+        Some(u64::from_le_bytes(self.get(at, 8)?.try_into().ok()?))
     }
 }
 
 impl VirtualMemory for Words {
     fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
-        for (byte, distance) in out.iter_mut().zip(0..) {
-            let at = at.wrapping_add(distance);
-            let word = self.word(VirtAddr(at.0 & !7)).ok_or(Absent::AddressNotInDump)?;
-            *byte = word.to_le_bytes()[usize::try_from(at.0 % 8).unwrap_or(0)];
-        }
+        out.copy_from_slice(self.get(at, out.len()).ok_or(Absent::AddressNotInDump)?);
         Ok(())
     }
 }

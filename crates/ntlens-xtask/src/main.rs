@@ -1,6 +1,7 @@
 //! Chores of the ntlens project: `cargo xtask <chore>`. A new one is a file and a line in [`CHORES`].
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for maintainers talks to them")]
 
+mod api;
 mod demo;
 mod failure;
 mod fuzz;
@@ -18,6 +19,7 @@ type Chore = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 const CHORES: &[Chore] = &[
     ("test", test::ABOUT, test::run),
     ("fuzz", fuzz::ABOUT, fuzz::run),
+    ("api", api::ABOUT, api::run),
     ("pack", pack::ABOUT, pack::run),
     ("demo", demo::ABOUT, demo::run),
     ("stubs", stubs::ABOUT, stubs::run),

@@ -167,3 +167,39 @@ fn nothing_needs_a_newer_compiler_than_we_promise() {
     }
     assert!(known > PACKAGES.len() / 2, "most packages say what they need");
 }
+
+/// There is one toolchain here: that the oldest one that is promised would do is held by a lint, and that the lint is on by
+/// this.
+#[test]
+fn the_lints_notice_what_the_oldest_compiler_has_not() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("msrv");
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    let promised = PACKAGES.iter().find(|package| text(package, "name") == "ntlens").unwrap();
+    let manifest = format!(
+        "[package]\nname = \"msrv\"\nversion = \"0.0.0\"\nedition = \"2024\"\nrust-version = \"{}\"\n[workspace]\n",
+        text(promised, "rust_version")
+    );
+    std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    let clippy = |body: &str| {
+        std::fs::write(folder.join("src/lib.rs"), format!("//! Probe.\n/// Probe.\npub fn probe() {{ {body} }}\n"))
+            .unwrap();
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(&folder).args([
+            "clippy",
+            "--quiet",
+            "--offline",
+            "--target-dir",
+            "target",
+            "--",
+            "-D",
+            "warnings",
+        ]);
+        cargo.output().unwrap()
+    };
+    let old = clippy("let _ = 7_u32.is_multiple_of(2);");
+    assert!(old.status.success(), "{}", String::from_utf8_lossy(&old.stderr));
+    // Of Rust 1.91.
+    let new = clippy("let _ = 7_u32.strict_add(2);");
+    let said = String::from_utf8_lossy(&new.stderr);
+    assert!(!new.status.success() && said.contains("incompatible_msrv"), "{said}");
+}

@@ -5,6 +5,7 @@ mod api;
 mod demo;
 mod failure;
 mod fuzz;
+mod minimal;
 mod pack;
 mod python;
 mod stubs;
@@ -20,6 +21,7 @@ const CHORES: &[Chore] = &[
     ("test", test::ABOUT, test::run),
     ("fuzz", fuzz::ABOUT, fuzz::run),
     ("api", api::ABOUT, api::run),
+    ("minimal", minimal::ABOUT, minimal::run),
     ("pack", pack::ABOUT, pack::run),
     ("demo", demo::ABOUT, demo::run),
     ("stubs", stubs::ABOUT, stubs::run),

@@ -126,3 +126,57 @@ fn no_file_is_too_long() {
     }
     assert!(wrong.is_empty(), "files of more than {MAX_LINES} lines:\n{}", wrong.join("\n"));
 }
+
+/// Every file of the project with this name, without what is built and what is hidden.
+fn named(name: &str, folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let last = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && last != "target" && !last.starts_with('.') {
+            named(name, &path, found);
+        } else if last == name || path.extension().is_some_and(|extension| *extension == *name) {
+            found.push(path);
+        }
+    }
+}
+
+/// Files with unsafe code, and why they may have it.
+const MAY_BE_UNSAFE: [(&str, &str); 2] = [
+    ("tests/layering.rs", "names the words that are looked for"),
+    ("crates/ntlens-symbols/tests/fixtures/types.rs", "what a PDB of the tests was made from: part of no crate"),
+];
+
+/// No crate is an exception: the macros of pyo3 and of libFuzzer bring what they need from outside, where the lint does not
+/// look.
+#[test]
+fn unsafe_code_is_forbidden_in_every_crate() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut manifests, mut sources) = (Vec::new(), Vec::new());
+    named("Cargo.toml", root, &mut manifests);
+    named("rs", root, &mut sources);
+    assert!(manifests.len() > 9 && sources.len() > 300, "{} crates, {} sources", manifests.len(), sources.len());
+    let forbids = |manifest: &Path| {
+        let text = fs::read_to_string(manifest).unwrap();
+        let section = |name: &str| text.split_once(name).map(|(_, rest)| rest.split("\n[").next().unwrap().to_owned());
+        let own = section("\n[lints.rust]\n").is_some_and(|lints| lints.contains("unsafe_code = \"forbid\""));
+        own || section("\n[lints]\n").is_some_and(|lints| lints.contains("workspace = true"))
+    };
+    let lax: Vec<_> = manifests.iter().filter(|manifest| !forbids(manifest)).collect();
+    assert!(lax.is_empty(), "crates that do not forbid unsafe code: {lax:?}");
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    assert!(
+        workspace.contains("[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"),
+        "the workspace's lints forbid it"
+    );
+    let words =
+        [["unsafe", " {"], ["unsafe", " fn"], ["unsafe", " impl"], ["allow(", "unsafe"]].map(|parts| parts.concat());
+    let mut wrong = Vec::new();
+    for path in sources {
+        if MAY_BE_UNSAFE.iter().any(|(file, _)| path.ends_with(file)) {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = code(&text).filter(|(_, line)| words.iter().any(|word| line.contains(word)));
+        wrong.extend(lines.map(|(number, line)| format!("{}:{number}: {}", path.display(), line.trim())));
+    }
+    assert!(wrong.is_empty(), "unsafe code:\n{}", wrong.join("\n"));
+}

@@ -1,8 +1,11 @@
 //! Chores of the ntlens project: `cargo xtask <chore>`. A new one is a file and a line in [`CHORES`].
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a tool for maintainers talks to them")]
 
+mod api;
 mod demo;
 mod failure;
+mod fuzz;
+mod minimal;
 mod pack;
 mod python;
 mod stubs;
@@ -16,6 +19,9 @@ type Chore = (&'static str, &'static str, fn(&[String]) -> Result<(), Failure>);
 
 const CHORES: &[Chore] = &[
     ("test", test::ABOUT, test::run),
+    ("fuzz", fuzz::ABOUT, fuzz::run),
+    ("api", api::ABOUT, api::run),
+    ("minimal", minimal::ABOUT, minimal::run),
     ("pack", pack::ABOUT, pack::run),
     ("demo", demo::ABOUT, demo::run),
     ("stubs", stubs::ABOUT, stubs::run),

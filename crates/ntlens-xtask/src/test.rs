@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     step("tests", &mut cargo(&["test", "--workspace"]))?;
     let mut documentation = cargo(&["doc", "--workspace", "--no-deps"]);
     step("documentation", documentation.env("RUSTDOCFLAGS", "-D warnings"))?;
+    crate::api::run(&["--check".into()])?;
     step("no_std", &mut cargo(&["build", "--manifest-path", "tests/nostd/Cargo.toml"]))?;
     control(&mut cargo(&["build", "--manifest-path", "tests/nostd/Cargo.toml", "--features", "control"]))?;
     crate::demo::run(&["--check".into()])?;

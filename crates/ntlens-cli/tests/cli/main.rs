@@ -3,6 +3,7 @@
 
 mod demo;
 mod escaping;
+mod evidence;
 mod exit_status;
 mod formats;
 mod memory;

@@ -1,8 +1,11 @@
 //! `-o FILE`: the whole answer or nothing.
 
-use crate::support::{answer, document, ntlens, sample};
+use crate::support::{answer, command, document, ntlens, sample};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A folder, and a file in it to be written.
@@ -122,4 +125,58 @@ fn a_failure_leaves_nothing_behind() {
         assert!(run.stderr.starts_with(&format!("error: {place}: ")), "{}", run.stderr);
         assert_eq!(names(folder.path()), ["answer"], "{place}");
     }
+}
+
+/// A command that runs in the background and says nothing.
+fn start(arguments: &[&str]) -> Child {
+    command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn writers_of_the_same_file_leave_one_whole_answer() {
+    let (folder, path) = target();
+    let formats = ["table", "json", "jsonl", "csv"];
+    let whole: BTreeSet<Vec<u8>> =
+        formats.iter().map(|format| answer(&["processes", &sample().path, "--format", format]).into_bytes()).collect();
+    let mut writers: Vec<Child> = (0..3)
+        .flat_map(|_| formats)
+        .map(|format| start(&["processes", &sample().path, "--format", format, "-o", &path]))
+        .collect();
+    let mut looks = 0;
+    // Whenever somebody looks there is nothing yet, or one whole answer.
+    while writers.iter_mut().any(|writer| writer.try_wait().unwrap().is_none()) {
+        if let Ok(found) = fs::read(&path) {
+            assert!(whole.contains(&found), "{} bytes of no answer", found.len());
+            looks += 1;
+        }
+    }
+    assert!(writers.into_iter().all(|mut writer| writer.wait().unwrap().success()));
+    assert!(looks > 0 && whole.contains(&fs::read(&path).unwrap()));
+    assert_eq!(names(folder.path()), ["answer"]);
+}
+
+#[test]
+fn a_writer_that_is_killed_leaves_no_half_file() {
+    let (folder, path) = target();
+    let arguments = ["extract", &sample().path, "--kernel", "-o", &path];
+    assert_eq!(ntlens(&arguments).status, 0);
+    let whole = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    let (mut killed, mut wait) = (0, Duration::ZERO);
+    // Later and later, until it was quicker. A signal that cannot be caught may leave the part under a name of its own.
+    loop {
+        let mut writer = start(&arguments);
+        std::thread::sleep(wait);
+        writer.kill().unwrap();
+        if writer.wait().unwrap().success() {
+            break;
+        }
+        killed += 1;
+        assert!(fs::read(&path).is_ok_and(|found| found == whole) || !Path::new(&path).exists(), "after {wait:?}");
+        wait += Duration::from_millis(2) + wait / 10;
+        let _ = fs::remove_file(&path);
+    }
+    assert!(killed > 1, "it was never stopped on its way");
+    assert!(fs::read(&path).unwrap() == whole);
+    assert!(names(folder.path()).iter().all(|name| name == "answer" || name.starts_with(".ntlens-")));
 }

@@ -247,6 +247,10 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
                 Some((from, "the end of a table that has more entries than any process")),
             );
         }
+        // Windows gives whole pages to entries and to the pointers below the top. Other pages would overlap.
+        if levels < 2 && !at.0.is_multiple_of(PAGE_SIZE) {
+            return self.note(at, Absent::Malformed, Some((from, "the start of a page")));
+        }
         if !self.seen.insert(at) {
             return self.note(at, Absent::Malformed, Some((from, "a page that the table does not use elsewhere")));
         }
@@ -369,12 +373,26 @@ mod tests {
 
     #[test]
     fn a_table_that_claims_everything_is_cut_off_and_says_so() {
-        // Each pointer leads to another page that is like this one, three levels deep.
-        let words = (0..512_u64).map(|n| 0xffff_8000_0000_0000 | n << 24 | 0x2);
+        // Each pointer but the first leads to another page that is like this one, three levels deep.
+        let words = (0..512_u64).map(|n| 0xffff_8000_0000_0000 | n << 24 | if n == 0 { 2 } else { 0 });
         let memory = Everywhere(words.flat_map(u64::to_le_bytes).collect());
         let (entries, incomplete) = pointers().entries(&memory, VirtAddr(0xffff_8000_0000_0000)).unwrap();
         assert!(entries.len() < MAX_ENTRIES + ENTRIES);
         assert!(!incomplete.is_empty());
+    }
+
+    #[test]
+    fn pages_that_overlap_give_no_entry_twice() {
+        // Two pointers: to a page, and to the middle of the same one.
+        let base = 0xffff_8000_0000_0000_u64;
+        let mut words = vec![0; 512];
+        (words[0], words[2], words[3]) = (base | 1, base + 0x5000, base + 0x5010);
+        let memory = Everywhere(words.into_iter().flat_map(u64::to_le_bytes).collect());
+        let (entries, incomplete) = pointers().entries(&memory, VirtAddr(base)).unwrap();
+        let places: BTreeSet<_> = entries.iter().map(|entry| entry.at).collect();
+        assert_eq!((places.len(), entries.len()), (1, 1));
+        // The first pointer is the table's own code here.
+        assert_eq!(incomplete.iter().map(|missing| missing.count).sum::<u64>(), 2);
     }
 
     proptest! {

@@ -77,7 +77,9 @@ impl Names<'_> {
         let heading = self.screen.iter().find(|shown| shown.heading.eq_ignore_ascii_case(&name));
         let begins = || self.headings.iter().map(|heading| heading.name).find(|other| other.starts_with(&name));
         let alike = || {
-            let all = self.headings.iter().map(|heading| (distance(&name, heading.name), heading.name));
+            // Names of very different lengths are not alike, whatever is in them.
+            let near = |heading: &&Heading| heading.name.len().abs_diff(name.len()) <= MAX_DISTANCE;
+            let all = self.headings.iter().filter(near).map(|heading| (distance(&name, heading.name), heading.name));
             let (distance, nearest) = all.min_by_key(|(distance, _)| *distance)?;
             (distance <= MAX_DISTANCE.min(name.len() * 2 / 3)).then_some(nearest)
         };

@@ -198,6 +198,20 @@ struct Symbol<'a> {
 /// A JSON object in the order of the file.
 struct Entries<'a, T>(Vec<(Cow<'a, str>, T)>);
 
+impl<T> Entries<'_, T> {
+    /// Of several members with one name the last counts, as for other readers of JSON.
+    fn last_of_each_name(mut self) -> Self {
+        let distinct = self.0.iter().map(|(name, _)| name).collect::<HashSet<_>>().len();
+        if distinct < self.0.len() {
+            let mut seen = HashSet::new();
+            self.0.reverse();
+            self.0.retain(|(name, _)| seen.insert(name.clone()));
+            self.0.reverse();
+        }
+        self
+    }
+}
+
 /// A key, without a copy where the file has no escapes in it.
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -322,7 +336,7 @@ impl Names {
             StructWord::Union => StructKind::Union,
             StructWord::Class => StructKind::Class,
         };
-        let fields = value.fields.0.into_iter().map(|(field, value)| {
+        let fields = value.fields.last_of_each_name().0.into_iter().map(|(field, value)| {
             let ty = self.ty(value.ty, 0).map_err(|expected| Fault::malformed(format!("{name}.{field}"), expected))?;
             Ok(FieldDef { name: self.name(&field), offset: value.offset, ty })
         });
@@ -361,7 +375,7 @@ impl Names {
     }
 
     fn constants(&mut self, owner: &str, constants: Entries<'_, i128>) -> Result<Vec<(Name, i64)>, Fault> {
-        let constants = constants.0.into_iter().map(|(name, value)| {
+        let constants = constants.last_of_each_name().0.into_iter().map(|(name, value)| {
             // One above the signed range keeps its 64 bits.
             let bits = i64::try_from(value).or_else(|_| u64::try_from(value).map(u64::cast_signed));
             let bits = bits.map_err(|_| Fault::malformed(format!("{owner}.{name}"), "a number of 64 bits"))?;

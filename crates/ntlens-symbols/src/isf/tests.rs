@@ -83,6 +83,18 @@ fn what_is_written_is_read_as_the_same() {
 }
 
 #[test]
+fn of_two_members_with_one_name_the_last_counts() {
+    let table = sample().to_string().replace("\"Low\":", "\"All\":").replace("\"A\":1,", "\"A\":1,\"Z\":7,");
+    let layouts = read("a.json".as_ref(), table.as_bytes()).unwrap().layouts;
+    let fields = &layouts.structure("_A").unwrap().fields;
+    let names: Vec<_> = fields.iter().map(|field| (&*field.name, field.offset)).collect();
+    assert_eq!(names, [("All", 0), ("Near", 4), ("u", 8)]);
+    assert_eq!(fields[0].ty, Type::Base("unsigned long".into()));
+    let constants: Vec<_> = layouts.enumeration("_E").unwrap().constants.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(constants.iter().filter(|name| **name == "Z").count(), 1, "{constants:?}");
+}
+
+#[test]
 fn a_name_that_is_taken_is_not_shortened() {
     let mut table = sample();
     table["symbols"] = json!({"_A": {"address": 1}, "A": {"address": 2}, "f": {"address": 3, "linkage_name": "@f@8"}});

@@ -1,7 +1,7 @@
 """Runs a notebook and prints, as JSON, what an expression is at its end, and the outputs.
 
-`python run_notebook.py NOTEBOOK EXPRESSION`. A program of its own: the client has threads and sockets that outlive a run,
-and would be taken for ours.
+`python run_notebook.py NOTEBOOK EXPRESSION`. A program of its own: the client has sockets that outlive a run and
+would be taken for ours.
 """
 
 import json

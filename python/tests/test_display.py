@@ -45,7 +45,19 @@ def test_a_name_is_no_markup(hostile: ntlens.Dump) -> None:
     assert process.name == HOSTILE.rstrip(b"\0").decode()
     for html in (hostile.processes()._repr_html_(), process._repr_html_(), hostile._repr_html_()):
         found = Tags(html)
-        assert set(found.tags) <= {"div", "table", "thead", "tbody", "tr", "th", "td", "p", "span"}
+        assert set(found.tags) <= {
+            "div",
+            "table",
+            "thead",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "p",
+            "span",
+            "details",
+            "summary",
+        }
         assert "<b>" not in html and "\x1b" not in html
     shown = Tags(hostile.processes()._repr_html_()).texts
     assert "<b>'\"&\\u{1b}[2J" in shown
@@ -97,3 +109,19 @@ def test_objects_are_made_by_the_package_alone() -> None:
         with pytest.raises(TypeError):
             kind()
         assert kind.__module__ == "ntlens" and kind.__doc__
+
+
+def test_a_row_of_many_columns_is_short_until_it_is_opened(demo: ntlens.Dump) -> None:
+    process = demo.process(4)
+    short, opened = process._repr_html_().split("<details>")
+    assert f"<summary>all {len(process)} columns</summary>" in opened
+    assert 10 < short.count("<tr>") < 25 and opened.count("<tr>") == len(process)
+    assert "<details>" not in demo.crossings()[0]._repr_html_()
+
+
+def test_what_is_missing_can_be_opened(demo_bytes: bytes) -> None:
+    with pytest.warns(ntlens.IncompleteWarning):
+        table = ntlens.open(demo_bytes[: len(demo_bytes) * 9 // 10]).processes()
+    first = table.incomplete[0]
+    opened = "".join(Tags(table._repr_html_().split("<details>")[1]).texts)
+    assert f"{first['count']} x {first['reason']}: {first['what']} at {first['where']}" in opened

@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, machines
 from test_truth import number, protection
 
 import ntlens
@@ -92,12 +92,9 @@ def test_over_the_sample(run: Run, demo: ntlens.Dump, name: str) -> None:
         assert pictures(outputs) == 1 and len(result["found"]) == 1 and result["remaining"] == []
 
 
-ALL_MACHINES = ("s1", "s4", "e1", "e4", "e7")
-
-
+# Windows 7, 10 and 11; with and without containers.
+@pytest.mark.parametrize("machine", machines("e4", "e7", "s4"), indirect=True)
 def test_over_a_machine(run: Run, machine: Any) -> None:
-    if not machine.name.startswith(ALL_MACHINES):
-        pytest.skip("of twelve machines five do: a kernel takes its time")
     truth = [process for process in machine.truth["processes"] if not process["freed"]]
 
     result, _ = run("first_look", machine.path)

@@ -5,8 +5,8 @@ use crate::test::{environment, step};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What builds and checks the wheel, and the libraries that read its tables.
-const PACKAGES: [&str; 10] = [
+/// What builds and checks the wheel, the libraries that read its tables and draw them, and what runs notebooks.
+const PACKAGES: [&str; 16] = [
     "maturin==1.16.0",
     "pytest==9.2.0",
     "mypy==2.4.1",
@@ -17,6 +17,12 @@ const PACKAGES: [&str; 10] = [
     "polars==2.1.0",
     "duckdb==2.0.1",
     "fsspec==2026.9.0",
+    "matplotlib==3.11.2",
+    "nbclient==0.11.0",
+    "nbformat==5.11.1",
+    "jupyter_client==8.10.0",
+    "ipykernel==7.4.0",
+    "pyright==1.1.414",
 ];
 /// Interpreters that may be there, the oldest that the wheel is for first.
 const PYTHONS: [&str; 3] = ["python3.11", "python3", "python"];
@@ -55,11 +61,29 @@ pub(crate) fn run(root: &Path, shared: Option<&Path>) -> Result<(), Failure> {
     // Away from the sources, so that it is the installed package that is looked at.
     let mut stubs = module(&["mypy.stubtest", "ntlens", "--allowlist"]);
     step("Python stubs", stubs.arg(root.join("python/tests/stubtest.txt")).current_dir(&wheels))?;
+    // Of the package itself, which has stubs for the compiled half only.
+    step("Python types", &mut module(&["mypy", "--strict", "python/ntlens"]))?;
+    complete_types(&python, &wheels)?;
     let mut tests = module(&["pytest", "python/tests"]);
     if let Some(shared) = shared {
         tests.env("NTLENS_SHARED", shared);
     }
     step("Python tests", &mut tests)
+}
+
+/// Whether every public name has a type, as the users' editors see it. The checker runs on Node, which its package fetches from
+/// the npm registry and which need not be there.
+fn complete_types(python: &Path, away: &Path) -> Result<(), Failure> {
+    let pyright = || {
+        let mut command = Command::new(python);
+        command.current_dir(away).args(["-m", "pyright", "--pythonpath"]).arg(python);
+        command
+    };
+    if !pyright().arg("--version").output().is_ok_and(|output| output.status.success()) {
+        println!("== Python completeness of types: skipped, pyright cannot be had here");
+        return Ok(());
+    }
+    step("Python completeness of types", pyright().args(["--ignoreexternal", "--verifytypes", "ntlens"]))
 }
 
 fn only_wheel(folder: &Path) -> Result<PathBuf, Failure> {

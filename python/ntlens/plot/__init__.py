@@ -11,10 +11,10 @@ Below each stands which dump it is of, where the layout came from, and what is m
 is drawn as "unknown", never as 0 or as "None"; what there is no room for is counted and said.
 """
 
-try:
-    import matplotlib as _matplotlib
-except ImportError as error:
-    raise ImportError("pictures need matplotlib: pip install ntlens[plot]", name=error.name) from error
+from importlib.util import find_spec as _find_spec
+
+if _find_spec("matplotlib") is None:
+    raise ImportError("pictures need matplotlib: pip install ntlens[plot]", name="matplotlib")
 
 from collections.abc import Callable
 
@@ -23,8 +23,6 @@ from ntlens.plot.crossings import crossings
 from ntlens.plot.handle_types import handle_types
 from ntlens.plot.process_tree import process_tree
 from ntlens.plot.protection_map import protection_map
-
-del _matplotlib
 
 #: Every picture, by its name.
 PICTURES: dict[str, Callable[..., Picture]] = {

@@ -6,7 +6,6 @@ All of it is set in a font of one width that comes with matplotlib, so that what
 from __future__ import annotations
 
 import unicodedata
-from functools import cache
 from typing import Any
 
 from matplotlib.font_manager import FontProperties, findfont, get_font
@@ -29,10 +28,8 @@ def plain(properties: FontProperties, size: float, **more: Any) -> dict[str, Any
     return {"fontproperties": font, "parse_math": False, "usetex": False, **more}
 
 
-@cache
-def _drawable() -> frozenset[int]:
-    """The characters that the font has a shape for."""
-    return frozenset(get_font(findfont(MONO)).get_charmap())
+#: The characters that the font has a shape for.
+_DRAWABLE = frozenset(get_font(findfont(MONO)).get_charmap())
 
 
 def clean(text: str) -> str:
@@ -41,7 +38,7 @@ def clean(text: str) -> str:
 
 
 def _stands(character: str) -> bool:
-    return " " <= character <= "~" or (ord(character) in _drawable() and unicodedata.category(character)[0] not in "MC")
+    return " " <= character <= "~" or (ord(character) in _DRAWABLE and unicodedata.category(character)[0] not in "MC")
 
 
 def fit(text: str, inches: float, size: float, *, middle: bool = False) -> str:

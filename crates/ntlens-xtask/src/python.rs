@@ -71,19 +71,23 @@ pub(crate) fn run(root: &Path, shared: Option<&Path>) -> Result<(), Failure> {
     step("Python tests", &mut tests)
 }
 
-/// Whether every public name has a type, as the users' editors see it. The checker runs on Node, which its package fetches from
-/// the npm registry and which need not be there.
+/// Whether every public name has a type, as the users' editors see it. The checker runs on Node and comes from the npm
+/// registry; neither need be there.
 fn complete_types(python: &Path, away: &Path) -> Result<(), Failure> {
-    let pyright = || {
+    // It looks for packages where the first Python of the path has them, and only there when it checks a package.
+    let mut folders: Vec<_> = python.parent().map(Path::to_path_buf).into_iter().collect();
+    folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
+    let path = std::env::join_paths(folders).map_err(|error| Failure::new(error.to_string()))?;
+    let pyright = |arguments: &[&str]| {
         let mut command = Command::new(python);
-        command.current_dir(away).args(["-m", "pyright", "--pythonpath"]).arg(python);
+        command.current_dir(away).env("PATH", &path).args(["-m", "pyright"]).args(arguments);
         command
     };
-    if !pyright().arg("--version").output().is_ok_and(|output| output.status.success()) {
+    if !pyright(&["--version"]).output().is_ok_and(|output| output.status.success()) {
         println!("== Python completeness of types: skipped, pyright cannot be had here");
         return Ok(());
     }
-    step("Python completeness of types", pyright().args(["--ignoreexternal", "--verifytypes", "ntlens"]))
+    step("Python completeness of types", &mut pyright(&["--ignoreexternal", "--verifytypes", "ntlens"]))
 }
 
 fn only_wheel(folder: &Path) -> Result<PathBuf, Failure> {

@@ -60,7 +60,7 @@ fn cell(column: Heading, row: u16) -> Cell {
         (0, _) => Cell::Null,
         (1, _) => Cell::Absent(Absent::AddressNotInDump),
         (2, _) => Cell::Absent(Absent::NotApplicable),
-        (_, Kind::Bool) => Cell::Value(Value::Bool(row % 2 == 0)),
+        (_, Kind::Bool) => Cell::Value(Value::Bool(row.is_multiple_of(2))),
         (_, Kind::Uint) => Cell::Value(Value::Uint(number)),
         (_, Kind::Code) => Cell::Value(Value::Code(number)),
         (_, Kind::Address) => Cell::Value(Value::Address(number)),

@@ -4,6 +4,7 @@ use crate::input::Input;
 use crate::machine::Damaged;
 use ntlens_core::OpenDump;
 use ntlens_core::address::VirtAddr;
+use ntlens_core::nt::Process;
 use ntlens_core::report::{QUESTIONS, Question, Table, Wanted};
 use std::collections::BTreeSet;
 
@@ -29,7 +30,7 @@ pub fn run(bytes: &[u8]) {
         }
     }
     let Ok(found) = dump.processes() else { return };
-    let addresses: BTreeSet<VirtAddr> = found.processes.iter().map(|process| process.eprocess()).collect();
+    let addresses: BTreeSet<VirtAddr> = found.processes.iter().map(Process::eprocess).collect();
     assert_eq!(addresses.len(), found.processes.len(), "a process is there twice");
 }
 

@@ -21,7 +21,7 @@ pub fn run(bytes: &[u8]) {
     let Some((at, offset)) = tokens.find_map(|at| Some((at, base.offset(at)?))) else { return };
     let mut damaged = Damaged::of(base);
     while let (Some(place), Some(value)) = (input.u16(), input.u64()) {
-        let place = place % REACH & !3;
+        let place = (place % REACH) & !3;
         // Half of all large numbers are pointers into the token.
         let value = if value >> 63 == 1 && value & 1 == 0 { at + (value >> 1) % 0x1000 } else { value };
         match u32::try_from(value) {

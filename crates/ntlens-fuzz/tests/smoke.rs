@@ -44,7 +44,9 @@ fn seeds_and_mutations_of_them_break_no_promise() {
             let own: Vec<&Seed> = seeds.iter().filter(|seed| seed.target == target.name).collect();
             assert!(!own.is_empty(), "{} has no seeds", target.name);
             let start = Instant::now();
-            own.iter().for_each(|seed| run(target, &seed.bytes));
+            for seed in &own {
+                run(target, &seed.bytes);
+            }
             let mut numbers = Numbers::of(target.name);
             for _ in 0..target.smoke_runs {
                 let (one, other) = (own[numbers.below(own.len())], own[numbers.below(own.len())]);

@@ -1,5 +1,5 @@
-//! Who holds what across which border, and names that stand for two objects: the machines of the shared folder against
-//! their truth files, and made-up ones of every build.
+//! Who holds what across which border, and names that stand for two objects: the machines of the shared folder and those of
+//! the testkit, of every build, against what is true of them. Both truths have the same form.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod common;
@@ -47,10 +47,28 @@ fn array<'a>(truth: &'a Json, name: &str) -> &'a Vec<Json> {
     truth[name].as_array().unwrap()
 }
 
-/// Processes of the truth whose handles can be read, by their ids.
+/// The machines of the shared folder, then those of the testkit.
+fn everywhere(what: &str, check: impl Fn(&mut Tally, &str, &OpenDump, &Json)) {
+    tallied(what, &check);
+    let mut tally = Tally::default();
+    for build in BUILDS {
+        let mut machine = bare(build).seed(u64::from(build));
+        let image = machine.typical_crossings().build();
+        let kind = Kind::BitmapKernel { live: build % 2 == 0 };
+        let (bytes, truth) = dump(&image, kind);
+        check(&mut tally, &format!("testkit {build}"), &open("testkit", bytes), &truth.to_json());
+    }
+    tally.finish(&format!("{what}, testkit"));
+}
+
+/// Processes of the truth whose handles can be read, by their ids. The testkit pages out no table of handles.
 fn holders(truth: &Json) -> BTreeMap<u64, &Json> {
-    let readable =
-        |process: &&Json| process["freed"] != json!(true) && process["handle_table"]["state"] == json!("resident");
+    let readable = |process: &&Json| {
+        let table = &process["handle_table"];
+        process["freed"] != json!(true)
+            && !table.is_null()
+            && matches!(table["state"].as_str(), None | Some("resident"))
+    };
     let processes = array(truth, "processes").iter().filter(readable);
     processes.map(|process| (process["pid"].as_u64().unwrap(), process)).collect()
 }
@@ -92,7 +110,7 @@ fn check_border(
 
 #[test]
 fn sessions() {
-    tallied("crossings of sessions", |tally, name, dump, truth| {
+    everywhere("crossings of sessions", |tally, name, dump, truth| {
         let found = by_handle(rows_of(dump, "crossings", &of_border("session")));
         check_border(tally, name, found, truth, array(truth, "cross_session"), |expected| {
             let relation = expected["class"].as_str().unwrap().replace('_', "-");
@@ -103,13 +121,14 @@ fn sessions() {
 
 #[test]
 fn silos() {
-    tallied("crossings of containers", |tally, name, dump, truth| {
+    everywhere("crossings of containers", |tally, name, dump, truth| {
         let found = by_handle(rows_of(dump, "crossings", &of_border("silo")));
         let job = |silo: &Json| hex(silo).map_or(Json::Null, address);
         check_border(tally, name, found, truth, array(truth, "cross_silo"), |expected| {
             let relation = match (expected["direction"].as_str().unwrap(), expected["scope"].as_str().unwrap()) {
                 ("silo_holds_host", "shared_root") => "silo-holds-host-root",
                 ("silo_holds_host", _) => "silo-holds-host",
+                ("silo_holds_silo", _) => "silo-holds-silo",
                 _ => "host-holds-silo",
             };
             vec![
@@ -121,9 +140,9 @@ fn silos() {
     });
 }
 
-/// Rights that the public headers give to who may change a process or write to a section, with `DELETE`, `WRITE_DAC` and
-/// `WRITE_OWNER`.
-const WRITES: [(&str, u64); 2] = [("Process", 0xd_0bef), ("Section", 0xd_0012)];
+/// Rights that the public headers give to who may change a process or a key, write to a section or set an event, with
+/// `DELETE`, `WRITE_DAC` and `WRITE_OWNER`.
+const WRITES: [(&str, u64); 4] = [("Event", 0xd_0002), ("Key", 0xd_0026), ("Process", 0xd_0bef), ("Section", 0xd_0012)];
 const LEVELS: [(u64, &str); 5] =
     [(0x1000, "Low"), (0x2000, "Medium"), (0x2100, "MediumPlus"), (0x3000, "High"), (0x4000, "System")];
 
@@ -137,7 +156,7 @@ fn level(name: &Json) -> u64 {
 
 #[test]
 fn integrity() {
-    tallied("crossings of integrity", |tally, name, dump, truth| {
+    everywhere("crossings of integrity", |tally, name, dump, truth| {
         let found = by_handle(rows_of(dump, "crossings", &of_border("integrity")));
         let holders = holders(truth);
         // Sections that are written to from below medium while somebody high holds them. The truth lists those with names
@@ -195,7 +214,7 @@ fn integrity() {
 
 #[test]
 fn shared_objects() {
-    tallied("objects without a name in several sessions", |tally, name, dump, truth| {
+    everywhere("objects without a name in several sessions", |tally, name, dump, truth| {
         let found = by_handle(rows_of(dump, "crossings", &of_border("shared")));
         let named: BTreeSet<String> =
             array(truth, "named_objects").iter().map(|row| row["object"].to_string()).collect();
@@ -221,7 +240,7 @@ fn shared_objects() {
 
 #[test]
 fn the_active_list_and_one_process_narrow_the_answer() {
-    tallied("narrowed crossings", |tally, name, dump, truth| {
+    everywhere("narrowed crossings", |tally, name, dump, truth| {
         let everything = rows_of(dump, "crossings", &all());
         let borders = ["session", "silo", "integrity", "shared"];
         let parts: Vec<Json> =

@@ -82,7 +82,7 @@ impl<'m> Assembly<'m> {
             system_ptes: plan.system_ptes,
         };
         let truth = Truth {
-            schema: "oracle-forge/1".into(),
+            schema: crate::truth::SCHEMA.into(),
             nt_version: machine.layouts.version().map(|version| version.to_string()).unwrap_or_default(),
             build,
             build_lab: build_lab(build),
@@ -127,7 +127,9 @@ impl<'m> Assembly<'m> {
         self.processes();
         self.sessions();
         self.jobs();
+        self.hives();
         self.handles();
+        self.crossings();
         self.modules();
         self.unloaded_drivers();
         self.processors();

@@ -63,6 +63,12 @@ impl Assembly<'_> {
 
     /// The type, the body and the name of what a handle refers to.
     fn target(&mut self, target: &HandleTarget) -> (String, u64, Option<String>) {
+        if let HandleTarget::Duplicate { pid, value } = target {
+            let of = self.truth.process(*pid).into_iter().flat_map(|process| &process.handles);
+            let found = of.into_iter().find(|handle| handle.handle == *value);
+            let found = found.unwrap_or_else(|| panic!("no process {pid} with a handle {value:#x} was added before"));
+            return (found.kind.clone(), found.object, found.name.clone());
+        }
         let process =
             |pid: &u64| self.truth.process(*pid).unwrap_or_else(|| panic!("a handle to process {pid}, which is none"));
         match target {
@@ -80,6 +86,7 @@ impl Assembly<'_> {
                 let object = known.unwrap_or_else(|| panic!("no object {path}: add it with Machine::named_object"));
                 (object.kind.clone(), object.object, Some(path.clone()))
             }
+            HandleTarget::Duplicate { .. } => unreachable!("it was found above"),
             HandleTarget::Unnamed(kind, number) => ((*kind).into(), self.unnamed(kind, *number), None),
             HandleTarget::File(path) => ("File".into(), self.file(path), Some(path.clone())),
             HandleTarget::Key(path) => ("Key".into(), self.key(path), Some(path.clone())),

@@ -20,6 +20,21 @@ pub enum Silo {
 }
 
 /// A job to be built. Fields that a build lacks are left out there.
+///
+/// Jobs that lie inside one another are a tree: each names the one around it.
+///
+/// ```
+/// use ntlens_testkit::{JobSpec, Machine, ProcessSpec, Silo, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// let outer = machine.job(JobSpec::of_session(1).limits(0x2000, 0));
+/// let inner = machine.job(JobSpec::of_session(1).inside(outer).silo(Silo::Application));
+/// let pid = machine.process(ProcessSpec::named("office.exe").session(1).job(inner));
+/// let image = machine.build();
+/// let [outer, inner] = &image.truth().jobs[..] else { panic!() };
+/// assert_eq!((inner.parent, &outer.children), (Some(outer.va), &vec![inner.va]));
+/// assert_eq!((&inner.processes, inner.silo, inner.server_silo), (&vec![pid], true, false));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct JobSpec {
     pub(crate) path: Option<String>,
@@ -75,8 +90,16 @@ impl JobSpec {
 
 const JOB: &str = "_EJOB";
 const GLOBALS: &str = "_ESERVERSILO_GLOBALS";
-/// Numbers of jobs begin here.
-const FIRST_ID: u64 = 256;
+
+/// `JobId` of the job with this number.
+const fn id(number: u64) -> u64 {
+    256 + number * 3
+}
+
+/// The root directory of the container that the job with this number is.
+pub(crate) fn root_directory(number: u64) -> String {
+    format!("\\Silos\\{}", id(number))
+}
 
 impl Assembly<'_> {
     /// Writes the jobs and puts the processes into them.
@@ -123,7 +146,7 @@ impl Assembly<'_> {
         let has = |assembly: &Self, field| assembly.guest.offset(JOB, field).is_some();
         let parent = spec.parent.filter(|_| has(self, "ParentJob")).map(|parent| self.truth.jobs[parent].va);
         let silo = has(self, "Silo") && spec.silo != Silo::None;
-        let id = FIRST_ID + number * 3;
+        let id = id(number);
         let root = parent.map_or(va, |parent| self.outermost(parent));
         self.guest
             .at(va, JOB)
@@ -143,7 +166,7 @@ impl Assembly<'_> {
             .set("Silo", u64::from(silo));
         let container_id = (silo && has(self, "ContainerId")).then(|| self.container_id(va));
         let server = silo && spec.silo == Silo::Server;
-        let silo_globals = server.then(|| self.silo_globals(va, id, spec.session));
+        let silo_globals = server.then(|| self.silo_globals(va, number, spec.session));
         truth::Job {
             va,
             job_id: has(self, "JobId").then_some(id),
@@ -158,7 +181,7 @@ impl Assembly<'_> {
             server_silo: server,
             container_id,
             silo_globals,
-            root_directory: server.then(|| format!("\\Silos\\{id}")),
+            root_directory: server.then(|| root_directory(number)),
             listed: !spec.unlisted,
         }
     }
@@ -173,8 +196,8 @@ impl Assembly<'_> {
         format!("{first:08x}-{second:04x}-{third:04x}-{:04x}-{:012x}", behind >> 48, behind & 0xffff_ffff_ffff)
     }
 
-    fn silo_globals(&mut self, job: u64, id: u64, session: u32) -> u64 {
-        let path = format!("\\Silos\\{id}");
+    fn silo_globals(&mut self, job: u64, number: u64, session: u32) -> u64 {
+        let path = root_directory(number);
         self.directory(&path);
         let (size, shared) = (self.guest.size_of(GLOBALS, 0x560), self.guest.size_of("_SILO_USER_SHARED_DATA", 0x270));
         let globals = self.guest.alloc(PoolKind::NonPaged, size, *b"PsSg");
@@ -225,6 +248,11 @@ impl Assembly<'_> {
         let job = self.truth.jobs[number].va;
         let (kernel, eprocess) = (self.guest.kernel, self.built[index].eprocess);
         let silo = self.server_silo(job);
+        let session = self.truth.processes[index].session_id;
+        let space = self.truth.sessions.iter().find(|known| Some(known.session_id) == session).map(|known| known.va);
+        if let (Some(silo), Some(space)) = (silo, space) {
+            self.guest.at(space, "_MM_SESSION_SPACE").put("ServerSilo", silo);
+        }
         self.guest.at(eprocess, "_EPROCESS").set("Job", job).set("ServerSilo", silo.unwrap_or(0));
         let (head, links) = (self.guest.offset(JOB, "ProcessListHead"), self.guest.offset("_EPROCESS", "JobLinks"));
         self.guest.append(kernel, job + head.unwrap(), eprocess + links.unwrap());

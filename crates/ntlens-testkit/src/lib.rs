@@ -30,8 +30,10 @@
 )]
 
 mod assembly;
+mod borders;
 mod busy;
 mod callbacks;
+mod crossing;
 mod dump;
 mod file;
 mod frames;
@@ -73,7 +75,8 @@ mod typical;
 mod user_space;
 mod vad;
 
-pub use dump::{BitmapSignature, DumpOptions, Kind};
+pub use borders::session_path;
+pub use dump::{BitmapSignature, DumpOptions, Kind, UnknownKind};
 pub use frames::{FrameUse, Placement};
 pub use image::Image;
 pub use job::{JobSpec, Silo};

@@ -97,6 +97,8 @@ pub struct Machine {
     pub(crate) callbacks: Vec<CallbackSpec>,
     pub(crate) debugger_data: bool,
     pub(crate) jobs: Vec<JobSpec>,
+    /// Roots and files of registry hives.
+    pub(crate) hives: Vec<(String, String)>,
     next_pid: u64,
 }
 
@@ -132,6 +134,7 @@ impl Machine {
             callbacks: Vec::new(),
             debugger_data: false,
             jobs: Vec::new(),
+            hives: Vec::new(),
             next_pid: 88,
         }
     }

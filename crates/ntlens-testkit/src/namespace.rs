@@ -66,7 +66,7 @@ impl Assembly<'_> {
 
 /// The session whose namespace a path is in.
 pub(crate) fn namespace_session(path: &str) -> Option<u32> {
-    if path.starts_with("\\BaseNamedObjects\\") {
+    if path.starts_with("\\BaseNamedObjects\\") || path.starts_with("\\Windows\\WindowStations\\") {
         return Some(0);
     }
     path.strip_prefix("\\Sessions\\")?.split_once('\\')?.0.parse().ok()

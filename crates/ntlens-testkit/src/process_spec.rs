@@ -3,6 +3,19 @@
 use crate::token::TokenSpec;
 
 /// How a page is there.
+///
+/// ```
+/// use ntlens_testkit::{Machine, PageState, ProcessSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.22000.1098").unwrap()).memory(32 << 20);
+/// let paged = PageState::PageFile { file: 0, page: 0x1234 };
+/// let pid = machine.process(ProcessSpec::named("idle.exe").peb_page(paged).image_path_page(PageState::Transition));
+/// let image = machine.build();
+/// let process = image.truth().process(pid).unwrap();
+/// assert_eq!((process.peb_state, process.image_path_state), ("paged_out", "transition"));
+/// let translation = image.truth().translations.iter().find(|known| Some(known.va) == process.peb).unwrap();
+/// assert_eq!((translation.state, translation.pa), ("pagefile", None));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum PageState {
     /// Mapped.
@@ -60,9 +73,38 @@ pub enum HandleTarget {
     Unnamed(&'static str, u32),
     /// The job with this number.
     Job(usize),
+    /// The very object that another process' handle leads to, as `DuplicateHandle` gives it away. That process was added
+    /// before, and the handle has a value that was chosen.
+    Duplicate {
+        /// The other process.
+        pid: u64,
+        /// Its handle.
+        value: u64,
+    },
 }
 
 /// One handle of a process.
+///
+/// ```
+/// use ntlens_testkit::{HandleSpec, Machine, ProcessSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// machine.named_object("Section", "\\BaseNamedObjects\\Shared");
+/// let key = "\\REGISTRY\\MACHINE\\SOFTWARE\\Vendor";
+/// let service = machine.process(ProcessSpec::named("service.exe").handle(HandleSpec::key(key, 0x2_001f).value(0x10)));
+/// let client = ProcessSpec::named("client.exe")
+///     .session(1)
+///     .handle(HandleSpec::process(service, 0x1000).attributes(2))
+///     .handle(HandleSpec::named("\\BaseNamedObjects\\Shared", 0x4))
+///     .handle(HandleSpec::duplicate(service, 0x10, 0x2_0019));
+/// let client = machine.process(client);
+/// let image = machine.build();
+/// let handles = &image.truth().process(client).unwrap().handles;
+/// let found: Vec<_> = handles.iter().map(|handle| (handle.handle, handle.kind.as_str(), handle.access)).collect();
+/// assert_eq!(found, [(4, "Process", 0x1000), (8, "Section", 0x4), (12, "Key", 0x2_0019)]);
+/// assert_eq!(handles[2].name.as_deref(), Some(key));
+/// assert_eq!(handles[2].object, image.truth().process(service).unwrap().handles[0].object);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandleSpec {
     /// What it refers to.
@@ -80,9 +122,93 @@ impl HandleSpec {
     pub const fn new(target: HandleTarget, access: u32) -> Self {
         Self { target, access, attributes: 0, value: None }
     }
+
+    /// A handle to the process with this id.
+    pub const fn process(pid: u64, access: u32) -> Self {
+        Self::new(HandleTarget::Process(pid), access)
+    }
+
+    /// A handle to the first thread of the process with this id.
+    pub const fn thread(pid: u64, access: u32) -> Self {
+        Self::new(HandleTarget::Thread(pid), access)
+    }
+
+    /// A handle to the token of the process with this id.
+    pub const fn token(pid: u64, access: u32) -> Self {
+        Self::new(HandleTarget::Token(pid), access)
+    }
+
+    /// A handle to a named object that is added, by its full path.
+    pub fn named(path: impl Into<String>, access: u32) -> Self {
+        Self::new(HandleTarget::Named(path.into()), access)
+    }
+
+    /// A handle to a file, as [`HandleTarget::File`].
+    pub fn file(path: impl Into<String>, access: u32) -> Self {
+        Self::new(HandleTarget::File(path.into()), access)
+    }
+
+    /// A handle to a registry key, by its full path below `\REGISTRY`.
+    pub fn key(path: impl Into<String>, access: u32) -> Self {
+        Self::new(HandleTarget::Key(path.into()), access)
+    }
+
+    /// A handle to a section without a name over a file, as [`HandleTarget::Mapped`].
+    pub fn mapped(path: impl Into<String>, access: u32) -> Self {
+        Self::new(HandleTarget::Mapped(path.into()), access)
+    }
+
+    /// A handle to an object without a name, as [`HandleTarget::Unnamed`].
+    pub const fn unnamed(type_name: &'static str, number: u32, access: u32) -> Self {
+        Self::new(HandleTarget::Unnamed(type_name, number), access)
+    }
+
+    /// A handle to the job with this number.
+    pub const fn job(number: usize, access: u32) -> Self {
+        Self::new(HandleTarget::Job(number), access)
+    }
+
+    /// A handle to what another process' handle leads to, as [`HandleTarget::Duplicate`].
+    pub const fn duplicate(pid: u64, value: u64, access: u32) -> Self {
+        Self::new(HandleTarget::Duplicate { pid, value }, access)
+    }
+
+    /// Its value, a multiple of 4; by default the next free one.
+    #[must_use]
+    pub const fn value(mut self, value: u64) -> Self {
+        self.value = Some(value);
+        self
+    }
+
+    /// 1 protected from closing, 2 inherited, 4 audited on close, and their sums.
+    #[must_use]
+    pub const fn attributes(mut self, bits: u8) -> Self {
+        self.attributes = bits;
+        self
+    }
 }
 
 /// A process to be built. Fields that a build lacks are left out there.
+///
+/// ```
+/// use ntlens_testkit::{Machine, ProcessSpec, RUNNING_AT, TokenSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// let lsass = ProcessSpec::named("lsass.exe").protection(0x41).signature(0x3c, 0xc).critical().threads(8);
+/// let lsass = machine.process(lsass);
+/// let user = TokenSpec::user(1001, 0x2000);
+/// let tool = ProcessSpec::named("tool.exe").session(1).parent(lsass).token(user.clone()).wow64().cross_session();
+/// let tool = machine.process(tool.command_line("tool.exe /quiet"));
+/// let rootkit = machine.process(ProcessSpec::named("rootkit.exe").session(1).token(user.clone()).hidden());
+/// let ended = machine.process(ProcessSpec::named("ended.exe").session(1).token(user).exited(RUNNING_AT));
+///
+/// let image = machine.build();
+/// let truth = |pid| image.truth().process(pid).unwrap();
+/// assert_eq!(truth(lsass).protection.unwrap().signer, "Lsa");
+/// assert_eq!(truth(tool).cross_session_create, Some(true));
+/// assert!(!truth(rootkit).in_active_list && truth(rootkit).in_cid_table);
+/// assert!(truth(ended).in_active_list && !truth(ended).in_cid_table);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ProcessSpec {
     pub(crate) name: String,

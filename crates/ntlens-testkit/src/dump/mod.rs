@@ -3,6 +3,7 @@
 mod bitmap;
 mod full;
 mod header;
+mod kind;
 mod raw;
 mod rdmp;
 mod summary;
@@ -14,34 +15,7 @@ use crate::physical::{PAGE, Run};
 use crate::truth::{Dump, PhysicalRun};
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// Kinds of dump files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Type 1: all of RAM, by runs.
-    Full,
-    /// Type 2: kernel memory with the bitmap header of Windows 7.
-    Summary,
-    /// Type 4: a small dump with blocks of virtual memory.
-    Triage,
-    /// Type 5: all of RAM, by bitmap.
-    BitmapFull {
-        /// Only frames in use, as an active dump has it.
-        active: bool,
-    },
-    /// Type 6: kernel memory, by bitmap.
-    BitmapKernel {
-        /// Of a machine that goes on running.
-        live: bool,
-    },
-    /// Type 8: kernel memory, by ranges.
-    RdmpKernel,
-    /// Type 9: memory in use, by ranges.
-    RdmpUser,
-    /// Type 10: all of RAM, by ranges.
-    RdmpFull,
-    /// No header at all: the byte at offset `n` is that at physical address `n`.
-    Raw,
-}
+pub use kind::{Kind, UnknownKind};
 
 /// Which signature stands before a bitmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +26,24 @@ pub enum BitmapSignature {
     Summary,
 }
 
-/// How a dump shall be written.
+/// How a dump shall be written: its kind, and what is unusual about it.
+///
+/// Every method that writes a dump takes a [`Kind`] alone as well.
+///
+/// ```
+/// use ntlens_testkit::{BitmapSignature, DumpOptions, Kind, Machine, layouts};
+///
+/// let image = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20).build();
+/// let options = DumpOptions::new(Kind::BitmapFull { active: true })
+///     .signature(BitmapSignature::Summary)
+///     .bug_check(0x1e, [0xc000_0005, 0, 0, 0])
+///     .comment("a test of mine")
+///     // Damage: another type in the header, and the end is missing.
+///     .patch(0xf98, &[9])
+///     .truncate(0x10_0000);
+/// let bytes = image.to_vec(options);
+/// assert_eq!((bytes.len(), bytes[0xf98]), (0x10_0000, 9));
+/// ```
 #[derive(Clone, Debug)]
 pub struct DumpOptions {
     pub(crate) kind: Kind,
@@ -208,29 +199,6 @@ impl DumpOptions {
     }
 }
 
-impl Kind {
-    const fn number(self) -> u32 {
-        match self {
-            Self::Full | Self::Raw => 1,
-            Self::Summary => 2,
-            Self::Triage => 4,
-            Self::BitmapFull { .. } => 5,
-            Self::BitmapKernel { .. } => 6,
-            Self::RdmpKernel => 8,
-            Self::RdmpUser => 9,
-            Self::RdmpFull => 10,
-        }
-    }
-
-    const fn attributes(self) -> u32 {
-        match self {
-            Self::BitmapFull { active: true } => 1 << 6,
-            Self::BitmapKernel { live: true } => 1 << 4,
-            _ => 0,
-        }
-    }
-}
-
 /// What a writer did.
 struct Written {
     /// Bytes of the file, zeros at the end included.
@@ -258,10 +226,7 @@ pub(crate) fn dump<W: Write + Seek>(image: &Image, options: &DumpOptions, out: &
     facts.file_size = options.truncate.unwrap_or(written.length).min(written.length);
     facts.first_page_offset = written.first_page;
     facts.pages_in_dump = written.pages;
-    facts.user_pages_included = match options.kind {
-        Kind::Summary | Kind::Triage | Kind::BitmapKernel { .. } | Kind::RdmpKernel => false,
-        Kind::Full | Kind::BitmapFull { .. } | Kind::RdmpUser | Kind::RdmpFull | Kind::Raw => true,
-    };
+    facts.user_pages_included = options.kind.holds_user_memory();
     let runs = image.memory.runs().iter();
     facts.physical_runs = runs.map(|run| PhysicalRun { base_pfn: run.first, count: run.count }).collect();
     Ok(facts)

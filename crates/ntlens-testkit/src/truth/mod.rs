@@ -1,15 +1,50 @@
-//! What is true of a written machine, in the words of the truth schema "oracle-forge/1".
+//! What is true of a written machine, and its form as JSON.
+//!
+//! [`schema`] gives the JSON Schema of it, which also lies in the package as `truth.schema.json`. Addresses, masks and
+//! rights are text such as `"0xffffc48ec001e080"`, because readers in other languages cannot hold them as numbers; counts,
+//! ids, sizes and times are numbers. Times are those of Windows: units of 100 ns since 1601, UTC. `null` means that this build has no such
+//! field, or that it does not apply.
+//!
+//! ```
+//! use ntlens_testkit::{Machine, layouts};
+//!
+//! let image = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20).build();
+//! let truth = image.truth().to_json();
+//! assert_eq!(truth["schema"], ntlens_testkit::truth::SCHEMA);
+//! assert_eq!(truth["processes"][0]["image_name"], "System");
+//! assert_eq!(truth["processes"][0]["protection"]["signer"], "WinSystem");
+//! ```
 
+mod crossing;
 mod process;
 mod sensor;
 
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 
+pub use crossing::*;
 pub use process::*;
 pub use sensor::*;
 
+/// The name of this form of the truth. Members are added under the same name; what changes otherwise gets another number.
+pub const SCHEMA: &str = "ntlens-testkit/1";
+
+/// The JSON Schema of a [`Truth`].
+///
+/// ```
+/// let schema = ntlens_testkit::truth::schema();
+/// assert_eq!(schema["title"], "Truth");
+/// assert!(schema["properties"]["processes"]["description"].as_str().unwrap().contains("Every process"));
+/// ```
+pub fn schema() -> serde_json::Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    generator.into_root_schema_for::<Truth>().to_value()
+}
+
 /// Everything that a reader of the dump may be asked.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Truth {
     /// The schema of this description.
     pub schema: String,
@@ -39,10 +74,18 @@ pub struct Truth {
     pub sessions: Vec<Session>,
     /// Jobs.
     pub jobs: Vec<Job>,
+    /// Registry hives, in the order of the kernel's list.
+    pub hives: Vec<Hive>,
     /// Every process, whether or not a list shows it.
     pub processes: Vec<Process>,
     /// Named objects.
     pub named_objects: Vec<NamedObject>,
+    /// Handles to objects of another session's namespace.
+    pub cross_session: Vec<CrossSession>,
+    /// Handles to named objects of another container, or across the host's border.
+    pub cross_silo: Vec<CrossSilo>,
+    /// Write access to sections of processes that are trusted more.
+    pub cross_integrity: Vec<CrossIntegrity>,
     /// Trace sessions.
     pub loggers: Vec<Logger>,
     /// Providers of trace events.
@@ -75,7 +118,7 @@ impl Truth {
 }
 
 /// The dump file.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Dump {
     /// Bytes of the file.
     pub file_size: u64,
@@ -94,7 +137,7 @@ pub struct Dump {
 }
 
 /// Frames that follow each other.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct PhysicalRun {
     /// The first frame.
     pub base_pfn: u64,
@@ -103,7 +146,7 @@ pub struct PhysicalRun {
 }
 
 /// Values of the dump's header.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Header {
     /// `MajorVersion`.
     pub major: u32,
@@ -111,29 +154,37 @@ pub struct Header {
     pub minor: u32,
     /// `DirectoryTableBase`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub dtb: u64,
     /// `PfnDataBase`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub pfn_database: u64,
     /// `PsLoadedModuleList`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub ps_loaded_module_list: u64,
     /// `PsActiveProcessHead`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub ps_active_process_head: u64,
     /// `NumberProcessors`.
     pub processors: u32,
     /// `BugCheckCode`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub bugcheck_code: u64,
     /// The four parameters.
     #[serde(serialize_with = "hex_list")]
+    #[schemars(with = "Vec<Hex>")]
     pub bugcheck_parameters: Vec<u64>,
     /// `KdDebuggerDataBlock`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub kd_debugger_data_block: u64,
     /// `Rip` of the context record.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub context_rip: u64,
     /// `SystemTime`.
     pub system_time: u64,
@@ -141,16 +192,18 @@ pub struct Header {
     pub system_uptime: u64,
     /// `Attributes`; `None` where the header has none.
     #[serde(serialize_with = "hex_option")]
+    #[schemars(with = "Option<Hex>")]
     pub attributes: Option<u64>,
     /// `Comment`.
     pub comment: String,
 }
 
 /// The kernel.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Kernel {
     /// Base address.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub base: u64,
     /// Bytes of its image.
     pub size: u64,
@@ -158,9 +211,11 @@ pub struct Kernel {
     pub timestamp: u32,
     /// `DirectoryTableBase` of System.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub system_dtb: u64,
     /// `MmPteBase`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub pte_base: u64,
     /// The slot of the top table that maps the tables.
     pub self_map_index: u64,
@@ -172,63 +227,77 @@ pub struct Kernel {
     pub kdbg: Kdbg,
     /// The mask that not-present entries are exclusive-ored with.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub invalid_pte_mask: u64,
     /// Process id of the current process.
     pub current_process: u64,
     /// `_ETHREAD` of the current thread.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub current_thread: u64,
     /// Addresses of symbols that were given content.
     #[serde(serialize_with = "hex_map")]
+    #[schemars(with = "std::collections::BTreeMap<String, Hex>")]
     pub symbols: std::collections::BTreeMap<String, u64>,
     /// When Windows started.
     pub boot_time: u64,
 }
 
 /// The debugger data block.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct Kdbg {
     /// Its address.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
     /// Whether memory holds it encoded.
     pub encoded: bool,
 }
 
 /// One processor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Cpu {
     /// Its number.
     pub number: u32,
     /// `_KPCR`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub pcr: u64,
     /// `_KPRCB`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub prcb: u64,
     /// The thread it runs.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub current_thread: u64,
     /// `Cr3`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub cr3: u64,
     /// `Cr4`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub cr4: u64,
     /// Base of the interrupt table.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub idt: u64,
     /// Base of the descriptor table.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub gdt: u64,
     /// The task state segment.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub tss: u64,
     /// Its stacks: `Rsp0`, then `Ist` 1 to 4.
     #[serde(serialize_with = "hex_list")]
+    #[schemars(with = "Vec<Hex>")]
     pub stacks: Vec<u64>,
     /// `MsrLStar`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub lstar: u64,
     /// Whether its special registers were saved.
     pub saved: bool,
@@ -237,10 +306,11 @@ pub struct Cpu {
 }
 
 /// The handler of a vector.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct Handler {
     /// Where it is.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub address: u64,
     /// `IstIndex`.
     pub ist: u8,
@@ -251,7 +321,7 @@ pub struct Handler {
 }
 
 /// A device's interrupt on one processor.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Interrupt {
     /// The processor.
     pub processor: u32,
@@ -259,21 +329,24 @@ pub struct Interrupt {
     pub vector: u8,
     /// `_KINTERRUPT`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub object: u64,
     /// The routine of the driver.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub routine: u64,
     /// The driver.
     pub module: String,
 }
 
 /// A service of the system.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Service {
     /// Its number.
     pub index: u32,
     /// Its routine.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub address: u64,
     /// Arguments on the stack.
     pub stack_args: u8,
@@ -284,7 +357,7 @@ pub struct Service {
 }
 
 /// A loaded module.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Module {
     /// `BaseDllName`.
     pub name: String,
@@ -292,11 +365,13 @@ pub struct Module {
     pub path: String,
     /// `DllBase`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub base: u64,
     /// `SizeOfImage`.
     pub size: u64,
     /// The list entry.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub entry: u64,
     /// Time stamp of the image.
     pub timestamp: u32,
@@ -309,22 +384,24 @@ pub struct Module {
 }
 
 /// A driver that was unloaded.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct UnloadedDriver {
     /// Its name.
     pub name: String,
     /// Where it was.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub start: u64,
     /// Where it ended.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub end: u64,
     /// When it went.
     pub time: u64,
 }
 
 /// A type of objects.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ObjectType {
     /// Its index.
     pub index: u8,
@@ -332,26 +409,29 @@ pub struct ObjectType {
     pub name: String,
     /// The type object.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
 }
 
 /// A session.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Session {
     /// Its number.
     pub session_id: u32,
     /// `_MM_SESSION_SPACE`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
     /// Its processes.
     pub pids: Vec<u64>,
 }
 
 /// A job.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Job {
     /// The job.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
     /// Its number; `None` on builds that give none.
     pub job_id: Option<u64>,
@@ -361,9 +441,11 @@ pub struct Job {
     pub name: Option<String>,
     /// The job around it.
     #[serde(serialize_with = "hex_option")]
+    #[schemars(with = "Option<Hex>")]
     pub parent: Option<u64>,
     /// The jobs directly inside it.
     #[serde(serialize_with = "hex_list")]
+    #[schemars(with = "Vec<Hex>")]
     pub children: Vec<u64>,
     /// Ids of the processes directly in it.
     pub processes: Vec<u64>,
@@ -379,6 +461,7 @@ pub struct Job {
     pub container_id: Option<String>,
     /// `_ESERVERSILO_GLOBALS` of a container.
     #[serde(serialize_with = "hex_option")]
+    #[schemars(with = "Option<Hex>")]
     pub silo_globals: Option<u64>,
     /// Path of a container's root directory.
     pub root_directory: Option<String>,
@@ -386,8 +469,21 @@ pub struct Job {
     pub listed: bool,
 }
 
+/// A registry hive.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Hive {
+    /// `_CMHIVE`.
+    #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
+    pub va: u64,
+    /// The key that is its root.
+    pub root: String,
+    /// Its file.
+    pub file: String,
+}
+
 /// A named object.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct NamedObject {
     /// Its full name.
     pub path: String,
@@ -396,22 +492,26 @@ pub struct NamedObject {
     pub kind: String,
     /// The object.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub object: u64,
-    /// The session whose namespace it is in: 0 for `\BaseNamedObjects`.
+    /// The session whose namespace it is in: 0 for `\BaseNamedObjects`, that of a container for the container's own.
     pub namespace_session: Option<u32>,
 }
 
 /// Where a virtual address leads.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Translation {
     /// The root of the address space.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub dtb: u64,
     /// The virtual address.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
     /// The physical address.
     #[serde(serialize_with = "hex_option")]
+    #[schemars(with = "Option<Hex>")]
     pub pa: Option<u64>,
     /// Bytes of the page.
     pub page_size: u64,
@@ -424,10 +524,11 @@ pub struct Translation {
 }
 
 /// `PspCidTable`.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct CidTable {
     /// The table.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
     /// Levels of pointers above the entries.
     pub level: u8,
@@ -435,6 +536,23 @@ pub struct CidTable {
     pub processes: usize,
     /// How many threads it shows.
     pub threads: usize,
+}
+
+/// What [`hex`] writes.
+struct Hex;
+
+impl JsonSchema for Hex {
+    fn schema_name() -> Cow<'static, str> {
+        "Hex".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "An address, a mask or rights: at most 64 bits in hexadecimal.",
+            "type": "string",
+            "pattern": "^0x[0-9a-f]{1,16}$",
+        })
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

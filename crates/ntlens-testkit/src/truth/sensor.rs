@@ -1,19 +1,22 @@
 //! What watches a machine.
 
-use super::{hex, hex_option};
+use super::{Hex, hex, hex_option};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// A trace session.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Logger {
     /// Its slot, which is its number.
     pub slot: u32,
     /// Address of the `WMI_LOGGER_CONTEXT`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
     /// Job of the container it belongs to.
     #[serde(serialize_with = "hex_option")]
+    #[schemars(with = "Option<Hex>")]
     pub silo: Option<u64>,
     /// Its name.
     pub name: String,
@@ -29,6 +32,7 @@ pub struct Logger {
     pub instance_guid: String,
     /// The thread that writes buffers.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub logger_thread: u64,
     /// Ids of the processes that take its events.
     pub consumers: Vec<u64>,
@@ -37,7 +41,7 @@ pub struct Logger {
 }
 
 /// What a session wants of a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Enable {
     /// Number of the session.
     pub logger_id: u16,
@@ -52,13 +56,15 @@ pub struct Enable {
 }
 
 /// A provider of trace events.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Provider {
     /// Address of the `ETW_GUID_ENTRY`.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub va: u64,
     /// Job of the container it belongs to.
     #[serde(serialize_with = "hex_option")]
+    #[schemars(with = "Option<Hex>")]
     pub silo: Option<u64>,
     /// Its GUID.
     pub guid: String,
@@ -73,12 +79,13 @@ pub struct Provider {
 }
 
 /// A function that the kernel calls.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Callback {
     /// `process`, `thread`, `image`, `registry`, `object-pre` or `object-post`.
     pub kind: &'static str,
     /// Where it is.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub function: u64,
     /// The module around it.
     pub module: Option<String>,
@@ -86,6 +93,7 @@ pub struct Callback {
     pub slot: Option<u32>,
     /// The block or entry that holds it.
     #[serde(serialize_with = "hex")]
+    #[schemars(with = "Hex")]
     pub entry: u64,
     /// What is passed to it.
     pub context: u64,

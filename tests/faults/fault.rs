@@ -50,6 +50,8 @@ pub(crate) struct Fault {
     cut: Option<u64>,
     /// Places in the file at which the fault may be named.
     pub(crate) places: Vec<Range<u64>>,
+    /// Addresses of user memory at which it may be named, as nothing but its process leads there.
+    pub(crate) addresses: Vec<Range<u64>>,
     /// The field that has to be named, if it has to be a certain one.
     pub(crate) field: Option<&'static str>,
     /// Rows that it may cost or change, as table and key; an empty key is all of the table.
@@ -60,7 +62,15 @@ impl Fault {
     /// Bytes at a place of the file.
     pub(crate) fn at(what: impl Into<String>, offset: u64, bytes: &[u8]) -> Self {
         let what = what.into();
-        let fault = Self { what, patches: Vec::new(), cut: None, places: Vec::new(), field: None, touches: Vec::new() };
+        let fault = Self {
+            what,
+            patches: Vec::new(),
+            cut: None,
+            places: Vec::new(),
+            addresses: Vec::new(),
+            field: None,
+            touches: Vec::new(),
+        };
         fault.and(offset, bytes)
     }
 
@@ -88,6 +98,12 @@ impl Fault {
         self
     }
 
+    /// It may be named at an address of user memory.
+    pub(crate) fn or_address(mut self, address: u64) -> Self {
+        self.addresses.push(address..address + 16);
+        self
+    }
+
     /// It may be named anywhere in a structure of this size.
     pub(crate) fn or_near(mut self, offset: Option<u64>, size: u64) -> Self {
         self.places.extend(offset.map(|at| at..at + size));
@@ -97,7 +113,7 @@ impl Fault {
     /// Whether the file holds those bytes anyway.
     pub(crate) fn changes_nothing(&self, bytes: &[u8]) -> bool {
         let at = |offset: u64| usize::try_from(offset).unwrap();
-        self.patches.iter().all(|(offset, patch)| bytes[at(*offset)..][..patch.len()] == patch[..])
+        self.cut.is_none() && self.patches.iter().all(|(offset, patch)| bytes[at(*offset)..][..patch.len()] == patch[..])
     }
 
     /// It may cost or change this row, or all rows of a process.

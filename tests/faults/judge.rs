@@ -87,7 +87,10 @@ impl Answers {
     fn names(&self, fault: &Fault, sound: &Self) -> bool {
         self.told.iter().any(|(offset, missing)| {
             let Some(wrong) = missing.wrong.as_deref().filter(|wrong| !wrong.found.is_empty()) else { return false };
-            let placed = offset.is_some_and(|at| fault.places.iter().any(|place| place.contains(&at)));
+            let in_file = offset.is_some_and(|at| fault.places.iter().any(|place| place.contains(&at)));
+            let in_process = matches!(missing.place, Place::Virtual(at)
+                if fault.addresses.iter().any(|range| range.contains(&at.0)));
+            let placed = in_file || in_process;
             let name = format!("{}.{}", wrong.structure, wrong.field);
             placed
                 && !wrong.expected.is_empty()

@@ -76,6 +76,11 @@ impl Absent {
         )
     }
 
+    /// Whether nothing was ever at the address, in contrast to what is merely elsewhere: a pointer that leads there is wrong.
+    pub const fn is_nowhere(self) -> bool {
+        matches!(self, Self::NonCanonical | Self::NotPresent(_) | Self::Malformed)
+    }
+
     /// The reason's name in the output contract.
     pub const fn reason(self) -> &'static str {
         match self {

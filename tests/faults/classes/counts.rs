@@ -30,12 +30,15 @@ pub(super) const AREAS: Class = count("count: memory areas", "VadCount", Must::N
 });
 
 pub(super) const IMAGE_SIZE: Class = count("count: size of a module", "SizeOfImage", Must::Name, |subject| {
-    // One that is not the last in memory: it then reaches into the next.
+    // One that then reaches into the next.
     let mut modules: Vec<_> = subject.truth().modules.iter().collect();
     modules.sort_by_key(|module| module.base);
-    let module = modules[0];
+    let nearest = modules.windows(2).min_by_key(|pair| pair[1].base - pair[0].base).unwrap();
+    let (module, gap) = (nearest[0], nearest[1].base - nearest[0].base);
     let at = field_at(subject, module.entry, "_KLDR_DATA_TABLE_ENTRY", "SizeOfImage");
-    values(at, &[1 << 31, 0xffff_ffff], 4, |fault| fault.touches("modules", format!("{:#x}", module.base)))
+    values(at, &[gap + 0x1000, 1 << 31, 0xffff_ffff], 4, |fault| {
+        fault.touches("modules", format!("{:#x}", module.base))
+    })
 });
 
 pub(super) const UNLOADED: Class = count("count: unloaded modules", "MmLastUnloadedDriver", Must::Nothing, |subject| {

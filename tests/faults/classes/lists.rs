@@ -108,7 +108,7 @@ pub(super) const LOADER: Class = Class {
             .map(|fault| {
                 [head, first, second]
                     .into_iter()
-                    .fold(fault, |fault, at| fault.or_at(subject.at_of(process.pid, at)))
+                    .fold(fault, |fault, at| fault.or_address(at))
             })
             .collect()
     })

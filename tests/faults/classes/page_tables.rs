@@ -1,6 +1,6 @@
 //! Page tables that lead to themselves, out of memory, or nowhere.
 
-use super::{FRAMES, field_at};
+use super::{FRAMES, USER, field_at};
 use crate::fault::{Class, Fault, Keeps, Must};
 use crate::subject::Subject;
 
@@ -58,7 +58,8 @@ pub(super) const FAR_OUT: Class = Class {
 pub(super) const ROOTS: Class = Class {
     name: "page tables: root of a process",
     breaks: "_EPROCESS.Pcb.DirectoryTableBase",
-    kinds: FRAMES,
+    // The others do not hold the root of a process: nobody can tell that it is another.
+    kinds: USER,
     must: Must::Name,
     keeps: Keeps::Everything,
     make: |subject| {

@@ -1,6 +1,6 @@
 //! Pointers to user space, to nothing, not canonical, to objects of another kind.
 
-use super::{FRAMES, WILD, field_at, variable_at};
+use super::{FRAMES, USER, WILD, field_at, variable_at};
 use crate::fault::{Class, Fault, Keeps, Must};
 use crate::subject::Subject;
 use ntlens_testkit::truth::Process;
@@ -54,7 +54,7 @@ pub(super) const PARENT_JOB: Class = pointer("pointer: job around a job", "_EJOB
     faults
 });
 
-pub(super) const PEB: Class = pointer("pointer: PEB", "_EPROCESS.Peb", Must::Tell, |subject| {
+pub(super) const PEB: Class = Class { kinds: USER, ..pointer("pointer: PEB", "_EPROCESS.Peb", Must::Tell, |subject| {
     let process = process(subject);
     let at = field_at(subject, process.eprocess, "_EPROCESS", "Peb");
     let values = [0x1000, 0x7fff_ffff_f000, 0xffff_8000_dead_0000, 0x4141_4141_4141_4141, u64::MAX - 7];
@@ -63,7 +63,7 @@ pub(super) const PEB: Class = pointer("pointer: PEB", "_EPROCESS.Peb", Must::Tel
         Some(fault.touches("dlls", process.pid.to_string()))
     };
     values.into_iter().filter_map(fault).collect()
-});
+}) };
 
 pub(super) const OBJECT_TABLE: Class = pointer("pointer: handle table", "_EPROCESS.ObjectTable", Must::Name, |subject| {
     let process = process(subject);

@@ -135,6 +135,7 @@ pub(super) const DIRECTORIES: Class = Class {
         let touched = |fault: Fault| {
             let tables = ["objects", "handles"];
             let fault = tables.into_iter().fold(fault, |fault, table| fault.touches(table, ""));
+            let fault = fault.or_near(subject.at(root), 0x160);
             [bucket, link, object].into_iter().fold(fault, |fault, at| fault.or_at(subject.at(at)))
         };
         faults.into_iter().filter(wrong).map(touched).collect()

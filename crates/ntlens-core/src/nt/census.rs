@@ -132,13 +132,15 @@ impl Census<'_> {
     fn cid_table(&mut self) {
         let memory = self.snapshot.space();
         let tables = &self.snapshot.fields().handle_tables;
-        let table = self.snapshot.heads().psp_cid_table.and_then(|at| memory.read_pointer(at));
+        let variable = self.snapshot.heads().psp_cid_table;
+        let table = variable.and_then(|at| memory.read_pointer(at));
         let entries = table.and_then(|at| tables.entries(memory, at));
         let (entries, incomplete) = match entries {
             Ok(found) => found,
             Err(why) => {
                 const WHAT: &str = "table of process ids";
-                let missing = match table.map(|at| tables.fault(memory, at, why)) {
+                let fault = |variable| Ok(tables.fault(memory, table?, why, ("PspCidTable", "", variable)));
+                let missing = match variable.and_then(fault) {
                     Ok(fault) => Incomplete { what: WHAT.into(), ..fault },
                     Err(why) => Incomplete::new(WHAT, "PspCidTable", why),
                 };
@@ -161,7 +163,8 @@ impl Census<'_> {
         }
         // System at least is always in it.
         if !found {
-            let missing = Incomplete::new("table of process ids", "PspCidTable", Absent::Malformed);
+            let place = variable.map_or_else(|_| "PspCidTable".into(), Place::from);
+            let missing = Incomplete::new("table of process ids", place, Absent::Malformed);
             self.incomplete.push(missing.of_field("PspCidTable", "", "no process in the table", "System at least"));
         }
     }

@@ -14,6 +14,7 @@ mod kit;
 #[path = "../common/patched.rs"]
 mod patched;
 
+mod bounds;
 mod classes;
 mod fault;
 mod judge;

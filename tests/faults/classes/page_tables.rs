@@ -70,6 +70,8 @@ pub(super) const ROOTS: Class = Class {
             // What lies in its user memory cannot be found.
             Some(fault.touches("dlls", process.pid.to_string()).field("_EPROCESS.Pcb.DirectoryTableBase"))
         };
-        [0, 0x3000, 1 << 40, 1 << 45, 0x000f_ffff_ffff_f000, u64::MAX].into_iter().filter_map(fault).collect()
+        // A frame that holds something else, and frames that do not exist.
+        let other = subject.image.space(4).unwrap().translate(subject.image.memory(), process.eprocess).unwrap();
+        [0, other.physical & !0xfff, 1 << 40, 1 << 45, 0x000f_ffff_ffff_f000, u64::MAX].into_iter().filter_map(fault).collect()
     },
 };

@@ -70,7 +70,9 @@ pub(super) const OBJECT_TABLE: Class = pointer("pointer: handle table", "_EPROCE
     let at = field_at(subject, process.eprocess, "_EPROCESS", "ObjectTable");
     let table = process.handle_table.as_ref().unwrap().va;
     wild(subject, at, "_EPROCESS.ObjectTable", |fault| {
-        fault.touches("handles", process.pid.to_string()).or_near(subject.at(table), 0x80)
+        let other = subject.truth().kernel.base + 0x1000;
+        let fault = fault.touches("handles", process.pid.to_string());
+        [table, other].into_iter().fold(fault, |fault, at| fault.or_near(subject.at(at), 0x80))
     })
 });
 

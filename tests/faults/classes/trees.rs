@@ -39,7 +39,7 @@ pub(super) const AREAS: Class = Class {
         // What hangs on the link is lost, and may be told with an area of another process in it.
         let touched = |fault: Fault| {
             let fault = fault.touches("vads", process.pid.to_string()).touches("dlls", process.pid.to_string());
-            [root_at, root, left].into_iter().fold(fault, |fault, at| fault.or_near(subject.at(at), 0x90))
+            [root_at, root, left, other].into_iter().fold(fault, |fault, at| fault.or_near(subject.at(at), 0x90))
         };
         faults.into_iter().filter(held).map(touched).collect()
     },
@@ -63,7 +63,8 @@ pub(super) const HANDLE_TABLES: Class = Class {
         let own = subject.at(top).map(|at| Fault::at("all pages are the page", at, &top.to_le_bytes().repeat(0x200)));
         let touched = |fault: Fault| {
             let fault = fault.touches("handles", process.pid.to_string());
-            [table, code_at, top].into_iter().fold(fault, |fault, at| fault.or_at(subject.at(at)))
+            let fault = fault.or_near(subject.at(top), 0x1000);
+            [table, code_at].into_iter().fold(fault, |fault, at| fault.or_at(subject.at(at)))
         };
         faults.into_iter().chain(own).map(touched).collect()
     },

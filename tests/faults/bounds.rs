@@ -95,7 +95,10 @@ fn opening_takes_little_memory_and_sixteen_bytes_for_each_run() {
     let ones = check("64 Mi frames, all there", bitmap(1 << 26, 1 << 26, |_| 0xff));
     assert_eq!(ones, 1);
     let bits = 1 << 28;
-    let blocks = check("256 Mi frames in runs of 4096", bitmap(bits, bits / 2, |at| if (at - 0x2038) / 512 % 2 == 0 { 0xff } else { 0 }));
+    let blocks = check(
+        "256 Mi frames in runs of 4096",
+        bitmap(bits, bits / 2, |at| if (at - 0x2038) / 512 % 2 == 0 { 0xff } else { 0 }),
+    );
     assert!(blocks > 1 << 14, "{blocks}");
     check("128 Mi frames, every second", bitmap(1 << 27, 1 << 26, |_| 0x55));
     // An RDMP header with as many ranges as are read, each of one page.

@@ -113,7 +113,8 @@ impl Fault {
     /// Whether the file holds those bytes anyway.
     pub(crate) fn changes_nothing(&self, bytes: &[u8]) -> bool {
         let at = |offset: u64| usize::try_from(offset).unwrap();
-        self.cut.is_none() && self.patches.iter().all(|(offset, patch)| bytes[at(*offset)..][..patch.len()] == patch[..])
+        self.cut.is_none()
+            && self.patches.iter().all(|(offset, patch)| bytes[at(*offset)..][..patch.len()] == patch[..])
     }
 
     /// It may cost or change this row, or all rows of a process.
@@ -123,8 +124,7 @@ impl Fault {
     }
 
     pub(crate) fn make(&self, bytes: &Arc<Vec<u8>>) -> Patched {
-        let patched =
-            self.patches.iter().fold(Patched::of(bytes), |patched, (at, bytes)| patched.set(*at, bytes));
+        let patched = self.patches.iter().fold(Patched::of(bytes), |patched, (at, bytes)| patched.set(*at, bytes));
         match self.cut {
             Some(length) => patched.cut(length),
             None => patched,

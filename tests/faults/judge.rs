@@ -42,8 +42,7 @@ impl Answers {
     /// Opens a dump and asks everything.
     pub(crate) fn of(source: Patched) -> Result<Self, CoreError> {
         let dump = source.open()?;
-        let mut answers =
-            Self { rows: Rows::new(), told: Vec::new(), empty: BTreeSet::new(), refused: Vec::new() };
+        let mut answers = Self { rows: Rows::new(), told: Vec::new(), empty: BTreeSet::new(), refused: Vec::new() };
         answers.told.extend(doctor::examine(&dump).into_iter().map(|fault| (fault.file_offset, fault.incomplete)));
         for question in QUESTIONS {
             match question.ask(&dump, Wanted::All) {

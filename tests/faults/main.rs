@@ -19,6 +19,7 @@ mod classes;
 mod fault;
 mod judge;
 mod measure;
+mod peers;
 mod place;
 mod subject;
 mod table;
@@ -61,10 +62,8 @@ fn every_fault_is_told_and_costs_only_what_it_breaks() {
     let _alone = ALONE.lock().unwrap();
     let mut matrix = Matrix::default();
     let (mut cases, mut noticed, mut worst, mut wrong) = (0_u64, [0_u64; 2], Cost::default(), Vec::new());
-    let most = |worst: Cost, cost: Cost| Cost {
-        time: worst.time.max(cost.time),
-        memory: worst.memory.max(cost.memory),
-    };
+    let most =
+        |worst: Cost, cost: Cost| Cost { time: worst.time.max(cost.time), memory: worst.memory.max(cost.memory) };
     for (kind, subject) in SUBJECTS.iter().enumerate() {
         let sound = Answers::of(patched::Patched::of(&subject.bytes)).unwrap();
         let expected = subject.expected(&sound.rows);

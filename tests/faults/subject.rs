@@ -215,9 +215,7 @@ pub(crate) const LISTED: [Listed; 14] = [
         table: "objects",
         key: &["object"],
         rest: &["path"],
-        rows: |truth| {
-            truth.named_objects.iter().map(|object| (hex(object.object), object.path.clone())).collect()
-        },
+        rows: |truth| truth.named_objects.iter().map(|object| (hex(object.object), object.path.clone())).collect(),
         more: true,
         user: false,
     },

@@ -18,9 +18,7 @@ pub(super) const GROUPS: Class = count("count: groups of a token", "UserAndGroup
     let token = subject.truth().named("two.exe").unwrap().token.va;
     let groups = field_at(subject, token, "_TOKEN", "UserAndGroups");
     let at = field_at(subject, token, "_TOKEN", "UserAndGroupCount");
-    values(at, &[0, 0x1001, 1 << 31, u64::MAX], 4, |fault| {
-        fault.touches("tokens", format!("{token:#x}")).or_at(groups)
-    })
+    values(at, &[0, 0x1001, 1 << 31, u64::MAX], 4, |fault| fault.touches("tokens", format!("{token:#x}")).or_at(groups))
 });
 
 pub(super) const AREAS: Class = count("count: memory areas", "VadCount", Must::Name, |subject| {

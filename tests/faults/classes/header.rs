@@ -55,10 +55,9 @@ pub(super) const MACHINE: Class = Class {
     })
 };
 
-pub(super) const DIRECTORY_TABLE_BASE: Class =
-    named("header: page tables", "DirectoryTableBase", |_| {
-        words(0x10, &[0, 0x3000, 1 << 48, u64::MAX], "DUMP_HEADER64.DirectoryTableBase")
-    });
+pub(super) const DIRECTORY_TABLE_BASE: Class = named("header: page tables", "DirectoryTableBase", |_| {
+    words(0x10, &[0, 0x3000, 1 << 48, u64::MAX], "DUMP_HEADER64.DirectoryTableBase")
+});
 
 /// Zero, user memory, memory that is something else, not mapped, not canonical.
 fn pointers(subject: &crate::subject::Subject, at: u64, field: &'static str) -> Vec<Fault> {
@@ -82,9 +81,8 @@ pub(super) const PROCESSORS: Class = named("header: processors", "NumberProcesso
     halves(0x34, &[0, 77, 1 << 31, u32::MAX], "DUMP_HEADER64.NumberProcessors")
 });
 
-pub(super) const BUILD: Class = named("header: build", "MinorVersion", |_| {
-    halves(0xc, &[0, 1, 7601, u32::MAX], "DUMP_HEADER64.MinorVersion")
-});
+pub(super) const BUILD: Class =
+    named("header: build", "MinorVersion", |_| halves(0xc, &[0, 1, 7601, u32::MAX], "DUMP_HEADER64.MinorVersion"));
 
 /// Fields that may hold anything: nothing else in a dump tells what is right.
 pub(super) const OTHER_FIELDS: Class = Class {
@@ -96,8 +94,7 @@ pub(super) const OTHER_FIELDS: Class = Class {
     make: |_| {
         const NARROW: [u64; 12] =
             [0x8, 0x38, 0xf00, 0xf04, 0xf18, 0x1038, 0x103c, 0x1040, 0x1044, 0x1048, 0x1054, 0x1058];
-        const WIDE: [u64; 12] =
-            [0x18, 0x40, 0x48, 0x50, 0x58, 0xf08, 0xf10, 0xf20, 0xfa0, 0xfa8, 0x1030, 0x1060];
+        const WIDE: [u64; 12] = [0x18, 0x40, 0x48, 0x50, 0x58, 0xf08, 0xf10, 0xf20, 0xfa0, 0xfa8, 0x1030, 0x1060];
         let narrow = NARROW.into_iter().flat_map(|at| [0, 1, 1 << 31, u32::MAX].map(|value| (at, value)));
         let wide = WIDE.into_iter().flat_map(|at| [0, 1, 1 << 40, 1 << 63, u64::MAX].map(|value| (at, value)));
         let narrow = narrow.map(|(at, value): (u64, u32)| Fault::at(format!("{at:#x}"), at, &value.to_le_bytes()));

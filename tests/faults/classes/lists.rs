@@ -15,7 +15,8 @@ fn of_members(subject: &Subject, members: &[(String, u64)], other_list: u64) -> 
     let mut faults = Vec::new();
     for (index, (what, entry)) in members.iter().enumerate() {
         let others = [members[(index + 2) % members.len()].1, other_list];
-        let neighbours = [members[(index + 1) % members.len()].1, members[(index + members.len() - 1) % members.len()].1];
+        let neighbours =
+            [members[(index + 1) % members.len()].1, members[(index + members.len() - 1) % members.len()].1];
         for fault in broken_links(subject, what, subject.at(*entry), *entry, &others) {
             // A link is named where it is, or where the one that should be answered by it is.
             let fault = neighbours.iter().fold(fault, |fault, at| fault.or_at(subject.at(*at)));
@@ -68,8 +69,7 @@ pub(super) const SESSION_PROCESSES: Class = list("list: processes of a session",
 
 pub(super) const JOBS: Class = list("list: jobs", "JobLinks", |subject| {
     let links = offset(subject.image, "_EJOB", "JobLinks");
-    let members: Vec<_> =
-        subject.truth().jobs.iter().map(|job| (format!("{:#x}", job.va), job.va + links)).collect();
+    let members: Vec<_> = subject.truth().jobs.iter().map(|job| (format!("{:#x}", job.va), job.va + links)).collect();
     of_members(subject, &members, symbol(subject.image, "PsLoadedModuleList"))
 });
 
@@ -105,11 +105,7 @@ pub(super) const LOADER: Class = Class {
             .flat_map(|entry| {
                 broken_links(subject, &format!("{entry:#x}"), subject.at_of(process.pid, entry), entry, &[second, head])
             })
-            .map(|fault| {
-                [head, first, second]
-                    .into_iter()
-                    .fold(fault, |fault, at| fault.or_address(at))
-            })
+            .map(|fault| [head, first, second].into_iter().fold(fault, |fault, at| fault.or_address(at)))
             .collect()
     })
 };
@@ -122,4 +118,3 @@ pub(super) const WIPED_HEADS: Class = list("list: wiped heads", "PsActiveProcess
     };
     ["PsActiveProcessHead", "PsLoadedModuleList"].into_iter().filter_map(wiped).flatten().collect()
 });
-

@@ -32,10 +32,7 @@ pub(super) const RUN_PAGES: Class = named("runs: all pages", "NumberOfPages", FU
 });
 
 pub(super) const RUNS: Class = named("runs: pages of one", "Run[0], Run[1]", FULL, |subject| {
-    let runs = [
-        (0xa0, "DUMP_HEADER64.PhysicalMemoryBlock.Run[0]"),
-        (0xb0, "DUMP_HEADER64.PhysicalMemoryBlock.Run[1]"),
-    ];
+    let runs = [(0xa0, "DUMP_HEADER64.PhysicalMemoryBlock.Run[0]"), (0xb0, "DUMP_HEADER64.PhysicalMemoryBlock.Run[1]")];
     let wrong = |(at, field): (u64, &'static str)| {
         let count = subject.u64_at(usize::try_from(at).unwrap());
         words(at, &[count - 1, count + 1, 1 << 41, u64::MAX], field)

@@ -26,9 +26,9 @@ pub(super) const LOOPS: Class = Class {
     make: |subject| {
         let root = subject.truth().kernel.system_dtb;
         let back = root | 0x63;
-        let one = entries(subject).into_iter().map(|(shift, at)| {
-            Fault::at(format!("the table of bit {shift} is the root"), at, &back.to_le_bytes())
-        });
+        let one = entries(subject)
+            .into_iter()
+            .map(|(shift, at)| Fault::at(format!("the table of bit {shift} is the root"), at, &back.to_le_bytes()));
         let all = subject.of_physical(root).map(|at| {
             vec![
                 Fault::at("every table is the root", at, &back.to_le_bytes().repeat(0x200)),
@@ -72,6 +72,9 @@ pub(super) const ROOTS: Class = Class {
         };
         // A frame that holds something else, and frames that do not exist.
         let other = subject.image.space(4).unwrap().translate(subject.image.memory(), process.eprocess).unwrap();
-        [0, other.physical & !0xfff, 1 << 40, 1 << 45, 0x000f_ffff_ffff_f000, u64::MAX].into_iter().filter_map(fault).collect()
+        [0, other.physical & !0xfff, 1 << 40, 1 << 45, 0x000f_ffff_ffff_f000, u64::MAX]
+            .into_iter()
+            .filter_map(fault)
+            .collect()
     },
 };

@@ -27,21 +27,23 @@ fn touched(subject: &Subject, fault: Fault) -> Fault {
     fault.or_at(subject.at(groups)).or_at(subject.at(sid))
 }
 
-pub(super) const SUB_AUTHORITIES: Class = of_token("sid: sub-authorities", "SubAuthorityCount", Must::Name, |subject| {
-    let at = subject.at(user(subject).1 + 1);
-    let fault = |count: u8| Some(touched(subject, Fault::at(format!("{count}"), at?, &[count])));
-    [16, 17, 127, 128, 255].into_iter().filter_map(fault).collect()
-});
-
-pub(super) const SIDS: Class = of_token("sid: revision, pointer", "Revision, Sid, UserAndGroups", Must::Name, |subject| {
-    let (groups, sid) = user(subject);
-    let list = field_at(subject, token(subject), "_TOKEN", "UserAndGroups");
-    let revision = [0, 2, 255].map(|value| Some(Fault::at("revision", subject.at(sid)?, &[value])));
-    let pointers = WILD.into_iter().chain([0]).flat_map(|wild| {
-        [subject.at(groups), list].map(|at| Some(Fault::at(format!("pointer {wild:#x}"), at?, &wild.to_le_bytes())))
+pub(super) const SUB_AUTHORITIES: Class =
+    of_token("sid: sub-authorities", "SubAuthorityCount", Must::Name, |subject| {
+        let at = subject.at(user(subject).1 + 1);
+        let fault = |count: u8| Some(touched(subject, Fault::at(format!("{count}"), at?, &[count])));
+        [16, 17, 127, 128, 255].into_iter().filter_map(fault).collect()
     });
-    revision.into_iter().chain(pointers).flatten().map(|fault| touched(subject, fault)).collect()
-});
+
+pub(super) const SIDS: Class =
+    of_token("sid: revision, pointer", "Revision, Sid, UserAndGroups", Must::Name, |subject| {
+        let (groups, sid) = user(subject);
+        let list = field_at(subject, token(subject), "_TOKEN", "UserAndGroups");
+        let revision = [0, 2, 255].map(|value| Some(Fault::at("revision", subject.at(sid)?, &[value])));
+        let pointers = WILD.into_iter().chain([0]).flat_map(|wild| {
+            [subject.at(groups), list].map(|at| Some(Fault::at(format!("pointer {wild:#x}"), at?, &wild.to_le_bytes())))
+        });
+        revision.into_iter().chain(pointers).flatten().map(|fault| touched(subject, fault)).collect()
+    });
 
 pub(super) const INTEGRITY: Class = of_token("token: integrity", "IntegrityLevelIndex", Must::Name, |subject| {
     let at = field_at(subject, token(subject), "_TOKEN", "IntegrityLevelIndex");

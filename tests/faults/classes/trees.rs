@@ -107,9 +107,8 @@ pub(super) const IDS: Class = Class {
         let mut faults = pointer("PspCidTable", variable_at(subject, "PspCidTable"), &[]);
         faults.extend(pointer("TableCode", subject.at(code_at), &[top | 7, top | 2, top | 3, 0x1001]));
         let variable = symbol(subject.image, "PspCidTable");
-        let known = |fault: Fault| {
-            [variable, table, code_at].into_iter().fold(fault, |fault, at| fault.or_at(subject.at(at)))
-        };
+        let known =
+            |fault: Fault| [variable, table, code_at].into_iter().fold(fault, |fault, at| fault.or_at(subject.at(at)));
         faults.into_iter().map(known).collect()
     },
 };

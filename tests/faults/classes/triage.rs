@@ -34,7 +34,9 @@ pub(super) const OTHER_FIELDS: Class = Class {
     keeps: Keeps::WhatIsLeft,
     make: |_| {
         let places = (0x2000..0x2080).step_by(4).flat_map(|at| [0, 1, 1 << 31, u32::MAX].map(|value| (at, value)));
-        places.map(|(at, value): (u64, u32)| Fault::at(format!("{at:#x} = {value:#x}"), at, &value.to_le_bytes())).collect()
+        places
+            .map(|(at, value): (u64, u32)| Fault::at(format!("{at:#x} = {value:#x}"), at, &value.to_le_bytes()))
+            .collect()
     },
 };
 

@@ -275,7 +275,11 @@ impl Bounds<'_> {
             let missing = missing.of_field(table.structure, table.field, claimed, expected);
             self.incomplete.push(missing.times(claimed - count));
         }
-        self.source.read_vec(at, count * entry).unwrap_or_default()
+        self.source.read_vec(at, count * entry).unwrap_or_else(|_| {
+            let missing = Incomplete::new(table.what, Place::File(at), Absent::ReadFailed { offset: at });
+            self.incomplete.push(missing.times(count));
+            Vec::new()
+        })
     }
 }
 

@@ -347,7 +347,8 @@ mod tests {
 
     #[test]
     fn bits_that_the_file_does_not_hold_are_an_error() {
-        let past_end = |at, count| matches!(Bitmap::read(&vec![0xff_u8; 16], at, count, 0), Err(ReadError::PastEnd { .. }));
+        let past_end =
+            |at, count| matches!(Bitmap::read(&vec![0xff_u8; 16], at, count, 0), Err(ReadError::PastEnd { .. }));
         assert!(past_end(0, 129) && past_end(9, 64) && past_end(u64::MAX, 8) && past_end(0, u64::MAX));
         assert_eq!(Bitmap::read(&vec![0xff_u8; 16], 8, 64, 0).unwrap().population(), 64);
     }

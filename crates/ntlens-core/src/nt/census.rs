@@ -150,8 +150,12 @@ impl Census<'_> {
         self.incomplete.extend(incomplete);
         let Ok(object_type) = self.snapshot.fields().process.eprocess.object_type else { return };
         // Most entries are threads: one byte tells.
-        let is_process = |at: VirtAddr| {
+        let mut lost = Vec::new();
+        let mut is_process = |at: VirtAddr| {
             let byte = memory.read_array::<1>(at.wrapping_add(object_type.offset.into()));
+            if let Some(why) = byte.err().filter(|why| why.is_lost()) {
+                Incomplete::new("objects of the table of process ids", at, why).add_to(&mut lost);
+            }
             byte == Ok([PROCESS_OBJECT])
         };
         let mut found = false;
@@ -161,6 +165,7 @@ impl Census<'_> {
                 found = true;
             }
         }
+        self.incomplete.append(&mut lost);
         // System at least is always in it.
         if !found {
             let place = variable.map_or_else(|_| "PspCidTable".into(), Place::from);

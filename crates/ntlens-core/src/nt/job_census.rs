@@ -3,6 +3,7 @@
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
+use crate::memory::VirtualMemory;
 use crate::nt::census::Processes;
 use crate::nt::group::{Found, Groups};
 use crate::nt::handle::{self, Of};
@@ -10,7 +11,6 @@ use crate::nt::job::{Job, JobSources, Jobs};
 use crate::nt::list::{self, Links};
 use crate::nt::process::{Process, Sources};
 use crate::nt::snapshot::Snapshot;
-use crate::memory::VirtualMemory;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::ToString;
 use alloc::vec::Vec;

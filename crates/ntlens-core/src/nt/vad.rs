@@ -424,11 +424,7 @@ fn walk(
                             let what = "nodes that hang on another one than they say";
                             note(what, link, Absent::Malformed, node.parent, &expected);
                         }
-                        open.push((
-                            node.area,
-                            Link { structure: NODE, field: "Right", at: node.right_at },
-                            node.right,
-                        ));
+                        open.push((node.area, Link { structure: NODE, field: "Right", at: node.right_at }, node.right));
                         (parent, next) = (next, node.left);
                         link = Link { structure: NODE, field: "Left", at: node.left_at };
                     }

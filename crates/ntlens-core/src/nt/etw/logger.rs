@@ -303,7 +303,8 @@ pub(super) fn loggers(snapshot: &Snapshot, slots: Slots, incomplete: &mut Vec<In
             let place = at.wrapping_add(u64::from(slot) * 8);
             let (structure, field) = ("_ETW_SILODRIVERSTATE", format!("EtwpLoggerContext[{slot}]"));
             let expected = "the address of a session of that number, 0 or 1";
-            incomplete.push(Incomplete::new(what, place, Absent::Malformed).of_field(structure, field, found, expected));
+            incomplete
+                .push(Incomplete::new(what, place, Absent::Malformed).of_field(structure, field, found, expected));
         };
         match array.get(&Ok(Field::<VirtAddr>::at(slot * 8))) {
             Err(why) => lost = Some((why, lost.map_or(1, |(_, count)| count + 1))),

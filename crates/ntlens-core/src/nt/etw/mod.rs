@@ -258,8 +258,10 @@ fn of_debugger_data(snapshot: &Snapshot) -> Option<Place> {
     let named = loggers.iter().filter_map(|logger| logger.get(|fields| &fields.silo_state).ok());
     let mut places = around.into_iter().chain(state).chain(named).map(|state| Place::of_state(snapshot, state));
     // Without a state that leads back to the array, what is known is the array.
-    let lone =
-        || Place { slots: Ok(Slots { at: array, count: SLOTS, state: None }), providers: snapshot.symbol("EtwpGuidHashTable") };
+    let lone = || Place {
+        slots: Ok(Slots { at: array, count: SLOTS, state: None }),
+        providers: snapshot.symbol("EtwpGuidHashTable"),
+    };
     let found = places.find(|place| place.slots.is_ok_and(|slots| slots.at == array));
     Some(found.unwrap_or_else(lone))
 }

@@ -27,7 +27,7 @@ fn files_that_are_something_else_are_named() {
     };
     assert!(matches!(kernel, Err(CoreError::Unsupported { what, .. }) if what.contains("32-bit")));
     // The signature alone is no dump.
-    assert!(matches!(refused(b"PAGEDU64"), CoreError::Read(ReadError::PastEnd { .. })));
+    assert!(matches!(refused(b"PAGEDU64"), CoreError::Malformed { structure: "DUMP_HEADER64", field: "size", .. }));
 }
 
 #[test]

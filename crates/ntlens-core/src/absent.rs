@@ -76,6 +76,16 @@ impl Absent {
         )
     }
 
+    /// Whether nothing was ever at the address, in contrast to what is merely elsewhere: a pointer that leads there is wrong.
+    pub const fn is_nowhere(self) -> bool {
+        matches!(self, Self::NonCanonical | Self::NotPresent(_) | Self::Malformed)
+    }
+
+    /// Whether the dump says that it holds the bytes, and the file did not give them.
+    pub const fn is_lost(self) -> bool {
+        matches!(self, Self::Truncated { .. } | Self::ReadFailed { .. })
+    }
+
     /// The reason's name in the output contract.
     pub const fn reason(self) -> &'static str {
         match self {

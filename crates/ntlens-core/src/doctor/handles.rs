@@ -50,7 +50,7 @@ fn run(exam: &mut Exam<'_>) {
                 left = left.saturating_sub(entries.len());
             }
             Err(why) => {
-                let fault = tables.fault(kernel.space(), table, why);
+                let fault = tables.fault(kernel.space(), table, why, process.object_table_field());
                 exam.tell_all(Vec::from([fault]), Severity::Medium, "the handles of this process are missing");
             }
         }

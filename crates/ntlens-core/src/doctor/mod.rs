@@ -185,8 +185,7 @@ impl<'a> Exam<'a> {
 
 /// Whether a pointer leads to where nothing was ever mapped, in contrast to what is merely not in the dump.
 fn leads_nowhere<M: VirtualMemory>(memory: &M, at: VirtAddr) -> bool {
-    let never = |why: Absent| matches!(why, Absent::NonCanonical | Absent::NotPresent(_));
-    !at.is_kernel() || memory.read_array::<1>(at).is_err_and(never)
+    !at.is_kernel() || memory.read_array::<1>(at).is_err_and(Absent::is_nowhere)
 }
 
 /// Where a process was found, in words.

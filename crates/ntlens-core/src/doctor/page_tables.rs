@@ -46,6 +46,9 @@ fn wrong_root(
     let wrong = |found: &dyn core::fmt::Display, expected: &str| {
         Some(Incomplete::wrong("_EPROCESS", "Pcb.DirectoryTableBase", at, format!("{root}, {found}"), expected))
     };
+    if root.0 == 0 {
+        return wrong(&"no frame", "a frame of page tables");
+    }
     match slot_of(system, root) {
         // The root of a process may have been left out of the dump; the end of memory is another matter.
         Err(Absent::FrameNotInDump(pfn)) if pfn >= system.physical().end() => {

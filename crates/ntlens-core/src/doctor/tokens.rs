@@ -61,7 +61,7 @@ fn check(kernel: &Snapshot, types: Option<&ObjectTypes>, process: &Process, at: 
     let offset = |field| kernel.layouts().place("_TOKEN", field).ok().map(|place| u64::from(place.offset));
     let mut malformed =
         |result: Result<(), Absent>, field: &'static str, offset: Option<u64>, shown: &str, expected: &str| {
-            if matches!(result, Err(Absent::Malformed | Absent::NonCanonical)) {
+            if result.is_err_and(Absent::is_nowhere) {
                 let place = at.wrapping_add(offset.unwrap_or(0));
                 found.push(Incomplete::wrong("_TOKEN", field, place, shown, expected));
             }

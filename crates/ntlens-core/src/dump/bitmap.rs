@@ -1,12 +1,14 @@
 //! Types 5 and 6: a bitmap of frames behind the header, then the frames whose bits are set.
 
 use super::salvage::{MAX_PFN, Reading, choose};
-use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, is_live};
+use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, is_live, read_head};
 use crate::address::PAGE_SIZE;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
 use crate::memory::PhysicalImage;
-use crate::memory::frames::{Bitmap, Frames};
+use crate::memory::bitmap::{Bitmap, BitmapCensus};
+use crate::memory::frames::Frames;
+use crate::source::ReadError;
 use alloc::format;
 use alloc::vec::Vec;
 use nom::bytes::complete::take;
@@ -84,28 +86,29 @@ impl Claim {
         let room = self.first_page.2.checked_sub(self.at).filter(|_| self.first_page.2.is_multiple_of(PAGE_SIZE));
         let room = room.unwrap_or(0).saturating_mul(8).min(MAX_BITS);
         let sound = (1..=MAX_BITS).contains(&bits);
-        let read = |bits: u64| {
-            let bytes = candidate.source.read_vec(self.at, bits.div_ceil(8))?;
-            Ok::<_, Error>(Bitmap::new(bytes, bits, self.first_page.2))
+        // Only one bitmap is kept at a time: it can be the largest thing that opening a dump keeps.
+        let read = |bits: u64| Bitmap::read(&**candidate.source, self.at, bits, self.first_page.2);
+        let has_pages = |bits: u64| {
+            BitmapCensus::of(&**candidate.source, self.at, bits).is_ok_and(|census| census.population == self.pages.2)
         };
-        let held = sound.then(|| read(bits));
-        if let Some(Ok(bitmap)) = &held
-            && bitmap.population() == self.pages.2
-        {
-            return Ok((bitmap.clone(), bits, Vec::new()));
-        }
-        if room > 0
-            && room != bits
-            && let Ok(bitmap) = read(room)
-            && bitmap.population() == self.pages.2
-        {
+        let as_said = sound && has_pages(bits);
+        if !as_said && room > 0 && room != bits && has_pages(room) {
             let expected = format!("the bits up to the first page, of which {:#x} are set", self.pages.2);
-            return Ok((bitmap, room, Vec::from([self.wrong(self.bits, &expected)])));
+            return Ok((read(room)?, room, Vec::from([self.wrong(self.bits, &expected)])));
         }
-        let Some(held) = held else {
+        if !sound {
             return Err(self.error(self.bits, &format!("1 to {MAX_BITS:#x} bits, which are 8 TiB of memory")));
-        };
-        let bitmap = held?;
+        }
+        let bitmap = read(bits).map_err(|error| match error {
+            ReadError::PastEnd { .. } => {
+                let held = candidate.source.len().saturating_sub(self.at).saturating_mul(8);
+                self.error(self.bits, &format!("at most {held:#x} bits, where the file ends"))
+            }
+            error => error.into(),
+        })?;
+        if as_said {
+            return Ok((bitmap, bits, Vec::new()));
+        }
         let expected = format!("{:#x}, the number of set bits", bitmap.population());
         Ok((bitmap, bits, Vec::from([self.wrong(self.pages, &expected)])))
     }
@@ -145,7 +148,7 @@ impl Claim {
 
 /// Reads what the header says.
 pub(super) fn read_claim(candidate: &Candidate<'_>) -> Result<Claim, Error> {
-    let head = candidate.source.read_vec(HEADER_SIZE, BITS - HEADER_SIZE)?;
+    let head = read_head(candidate.source, "BITMAP_DUMP", HEADER_SIZE, BITS - HEADER_SIZE)?;
     let fields: IResult<&[u8], _> = (take(0x20_usize), le_u64, le_u64, le_u64).parse(&head);
     let (_, (_, first_page, pages, bits)) = fields.map_err(|_| Error::Malformed {
         structure: "BITMAP_DUMP",

@@ -2,6 +2,7 @@
 //! can be told. Offsets are those of the public SDK header `mindumpdef.h`.
 
 use super::header64::{Attributes, ExceptionRecord, Header64, text};
+use super::read_head;
 use crate::address::VirtAddr;
 use crate::error::Error;
 use crate::source::ByteSource;
@@ -16,7 +17,7 @@ const PAINT: u32 = u32::from_le_bytes(*b"PAGE");
 /// Reads the header into the form of the 64-bit one. The lists, the runs and the registers of a 32-bit kernel are left out:
 /// nothing could be made of them.
 pub(super) fn read(source: &dyn ByteSource) -> Result<Header64, Error> {
-    let bytes = source.read_vec(0, SIZE)?;
+    let bytes = read_head(source, "DUMP_HEADER32", 0, SIZE)?;
     let raw = |at: usize| bytes.get(at..at + 4).map_or(PAINT, LittleEndian::read_u32);
     let u32_at = |at: usize| Some(raw(at)).filter(|value| *value != PAINT);
     let u64_at = |at: usize| {

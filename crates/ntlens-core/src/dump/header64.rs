@@ -3,6 +3,7 @@
 //! The writer paints the header with the text `PAGE` before it fills anything in: a field that still holds the paint is
 //! absent, never a number. Offsets are those of the public SDK header `mindumpdef.h`, confirmed on real dumps.
 
+use super::read_head;
 use crate::address::{Pfn, VirtAddr};
 use crate::error::Error;
 use crate::source::ByteSource;
@@ -179,7 +180,7 @@ pub mod offsets {
 impl Header64 {
     /// Reads the header; the signature has been looked at before.
     pub fn read(source: &dyn ByteSource) -> Result<Self, Error> {
-        let bytes = source.read_vec(0, HEADER_SIZE)?;
+        let bytes = read_head(source, "DUMP_HEADER64", 0, HEADER_SIZE)?;
         parse(&bytes).map(|(_, header)| header).map_err(|_| Error::Malformed {
             structure: "DUMP_HEADER64",
             offset: 0,

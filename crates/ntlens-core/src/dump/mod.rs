@@ -264,6 +264,25 @@ const MACHINE_X64: u32 = 0x8664;
 const MACHINE_ARM64: u32 = 0xaa64;
 const MACHINE_X86: u32 = 0x14c;
 
+/// Reads the fixed part of a structure of the file. One that the file ends in is named.
+pub(crate) fn read_head(
+    source: &dyn ByteSource,
+    structure: &'static str,
+    at: u64,
+    size: u64,
+) -> Result<Vec<u8>, Error> {
+    source.read_vec(at, size).map_err(|error| match error {
+        ReadError::PastEnd { .. } => Error::Malformed {
+            structure,
+            offset: at,
+            field: "size",
+            found: format!("{:#x} bytes, where the file ends", source.len().saturating_sub(at)),
+            expected: format!("{size:#x} bytes"),
+        },
+        error => error.into(),
+    })
+}
+
 /// Why the memory of a dump with a sound header cannot be read.
 fn unreadable(header: &Header64, width: Width) -> Option<Error> {
     let unsupported = |what: String, advice| Some(Error::Unsupported { what, advice });

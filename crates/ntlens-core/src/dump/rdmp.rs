@@ -1,7 +1,7 @@
 //! Types 8, 9 and 0xa: what the debugger writes, with ranges of frames behind an `RDMP` header.
 
-use super::salvage::{Reading, RunList, choose, pages_from};
-use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened};
+use super::salvage::{MAX_ENTRIES, Reading, RunList, choose, pages_from};
+use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, read_head};
 use crate::error::Error;
 use crate::incomplete::{Incomplete, Place};
 use alloc::format;
@@ -54,6 +54,10 @@ fn read_ranges(
         let bytes = candidate.source.read_vec(RANGES + done, piece)?;
         let found = ranges(&bytes).map(|(_, ranges)| ranges).unwrap_or_default();
         let end = found.iter().position(|(first, _)| *first == 0);
+        if done == PIECE {
+            // A long list takes its room at once: growing would take twice as much for a moment.
+            listed.reserve_exact(usize::try_from(held / 16).unwrap_or(0).saturating_sub(listed.len()));
+        }
         listed.extend(found.into_iter().take(end.unwrap_or(usize::MAX)));
         if end.is_some() {
             return Ok(listed);
@@ -97,7 +101,7 @@ fn valid(first_page: u64) -> bool {
 }
 
 fn read_header(candidate: &Candidate<'_>) -> Result<RdmpHeader, Error> {
-    let head = candidate.source.read_vec(HEADER_SIZE, RANGES - HEADER_SIZE)?;
+    let head = read_head(candidate.source, STRUCTURE, HEADER_SIZE, RANGES - HEADER_SIZE)?;
     parse(&head).map(|(_, header)| header).map_err(|_| Error::Malformed {
         structure: STRUCTURE,
         offset: HEADER_SIZE,
@@ -150,7 +154,9 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
             for reading in &mut readings {
                 reading.wrong.push(wrong.clone());
             }
-            if let Some(by_size) = header.first_page_by_size() {
+            // A list that takes megabytes is not kept twice.
+            let short = readings.iter().all(|reading| reading.image.frames().runs().nth(MAX_ENTRIES).is_none());
+            if let Some(by_size) = header.first_page_by_size().filter(|_| short) {
                 readings.extend(by_size_of_metadata(candidate, &header, by_size)?);
             }
         }

@@ -149,11 +149,16 @@ impl RunList<'_> {
 
     /// Entries that claim frames of others.
     fn overlaps(&self, runs: &[Run]) -> Vec<Incomplete> {
-        let mut sorted: Vec<(usize, &Run)> = runs.iter().enumerate().filter(|(_, run)| run.count > 0).collect();
-        sorted.sort_by_key(|(_, run)| (run.first, run.offset));
+        // In order, as nearly all are, they need no list of their own.
+        let in_order = runs.is_sorted_by_key(|run| (run.first, run.offset));
+        let mut order: Vec<u32> = if in_order { Vec::new() } else { (0..).zip(runs).map(|(index, _)| index).collect() };
+        let at = |index: u32| usize::try_from(index).unwrap_or(usize::MAX);
+        order.sort_unstable_by_key(|index| runs.get(at(*index)).map(|run| (run.first, run.offset)));
         let mut found: Vec<Incomplete> = Vec::new();
         let mut end = 0;
-        for (index, run) in sorted {
+        for place in 0..runs.len() {
+            let index = if in_order { place } else { order.get(place).map_or(usize::MAX, |index| at(*index)) };
+            let Some(run) = runs.get(index).filter(|run| run.count > 0) else { continue };
             let taken = u64::saturating_sub(end, run.first.0).min(run.count);
             end = end.max(run.first.0.saturating_add(run.count));
             if taken == 0 {
@@ -197,7 +202,7 @@ impl RunList<'_> {
 }
 
 /// Longer lists are taken as they are.
-const MAX_ENTRIES: usize = 1 << 12;
+pub(super) const MAX_ENTRIES: usize = 1 << 12;
 /// Entries whose counts are tried.
 const MAX_TRIED: usize = 64;
 

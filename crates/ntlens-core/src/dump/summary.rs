@@ -5,7 +5,7 @@
 
 use super::bitmap::{self, Claim};
 use super::salvage::{Reading, choose};
-use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened};
+use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, read_head};
 use crate::error::Error;
 use alloc::format;
 use nom::Parser;
@@ -30,7 +30,7 @@ const ALIGNED: u64 = 0x28;
 const PACKED: u64 = 0x24;
 
 fn claim(candidate: &Candidate<'_>, start: u64) -> Result<Claim, Error> {
-    let head = candidate.source.read_vec(HEADER_SIZE, ALIGNED)?;
+    let head = read_head(candidate.source, "SUMMARY_DUMP", HEADER_SIZE, ALIGNED)?;
     let mut fields = (take(0xc_usize), le_u32, le_u32, le_u32);
     let parsed: nom::IResult<&[u8], _> = fields.parse(&head);
     let (_, (_, first_page, bits, pages)) = parsed.map_err(|_| Error::Malformed {

@@ -2,7 +2,7 @@
 //!
 //! There is neither physical memory nor any page table. All offsets were read in real files.
 
-use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened};
+use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, read_head};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::error::Error;
@@ -174,7 +174,7 @@ fn parse(bytes: &[u8]) -> IResult<&[u8], Offsets> {
 
 fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
     let source = candidate.source;
-    let head = source.read_vec(HEADER_SIZE, TRIAGE_SIZE)?;
+    let head = read_head(source, "TRIAGE_DUMP64", HEADER_SIZE, TRIAGE_SIZE)?;
     let offsets = parse(&head).map(|(_, offsets)| offsets).map_err(|_| Error::Malformed {
         structure: "TRIAGE_DUMP64",
         offset: HEADER_SIZE,
@@ -275,7 +275,11 @@ impl Bounds<'_> {
             let missing = missing.of_field(table.structure, table.field, claimed, expected);
             self.incomplete.push(missing.times(claimed - count));
         }
-        self.source.read_vec(at, count * entry).unwrap_or_default()
+        self.source.read_vec(at, count * entry).unwrap_or_else(|_| {
+            let missing = Incomplete::new(table.what, Place::File(at), Absent::ReadFailed { offset: at });
+            self.incomplete.push(missing.times(count));
+            Vec::new()
+        })
     }
 }
 

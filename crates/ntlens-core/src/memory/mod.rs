@@ -1,5 +1,6 @@
 //! From file offsets to physical memory to virtual memory.
 
+pub mod bitmap;
 pub mod blocks;
 pub mod frames;
 pub mod pages;

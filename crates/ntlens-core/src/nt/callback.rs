@@ -174,7 +174,7 @@ pub fn callbacks(snapshot: &Snapshot) -> Callbacks {
     }
     for (kind, symbol) in ARRAYS {
         match snapshot.symbol(symbol) {
-            Ok(at) => found.array(snapshot, kind, at),
+            Ok(at) => found.array(snapshot, kind, symbol, at),
             Err(why) => found.note(&format!("{} callbacks", kind.name()), symbol, why),
         }
     }
@@ -191,12 +191,13 @@ impl Callbacks {
         self.incomplete.push(Incomplete::new(what, place, why));
     }
 
-    fn array(&mut self, snapshot: &Snapshot, kind: Kind, at: VirtAddr) {
+    fn array(&mut self, snapshot: &Snapshot, kind: Kind, symbol: &'static str, at: VirtAddr) {
         let memory = snapshot.space();
         let what = format!("slot of {} callbacks", kind.name());
         let array = StructView::read(memory, at, SLOTS * 8);
         for slot in 0..SLOTS {
             let place = at.wrapping_add(u64::from(slot) * 8);
+            let held = part::<VirtAddr>(&array, slot * 8);
             let found = part(&array, slot * 8).and_then(|pointer| match block_of(pointer) {
                 None => Ok(None),
                 Some(block) if block.is_kernel() => {
@@ -216,7 +217,15 @@ impl Callbacks {
                     cookie: None,
                     object: None,
                 }),
-                Err(why) => self.note(&what, place, why),
+                Err(why) => {
+                    let mut missing = Incomplete::new(&*what, place, why);
+                    // A slot that can be read and leads nowhere is wrong itself.
+                    if let Some(held) = held.ok().filter(|_| why.is_nowhere()) {
+                        let expected = "0, or the address of a block with a function";
+                        missing = missing.of_field(symbol, format!("[{slot}]"), held, expected);
+                    }
+                    self.incomplete.push(missing);
+                }
             }
         }
     }

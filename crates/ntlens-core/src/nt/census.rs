@@ -132,13 +132,15 @@ impl Census<'_> {
     fn cid_table(&mut self) {
         let memory = self.snapshot.space();
         let tables = &self.snapshot.fields().handle_tables;
-        let table = self.snapshot.heads().psp_cid_table.and_then(|at| memory.read_pointer(at));
+        let variable = self.snapshot.heads().psp_cid_table;
+        let table = variable.and_then(|at| memory.read_pointer(at));
         let entries = table.and_then(|at| tables.entries(memory, at));
         let (entries, incomplete) = match entries {
             Ok(found) => found,
             Err(why) => {
                 const WHAT: &str = "table of process ids";
-                let missing = match table.map(|at| tables.fault(memory, at, why)) {
+                let fault = |variable| Ok(tables.fault(memory, table?, why, ("PspCidTable", "", variable)));
+                let missing = match variable.and_then(fault) {
                     Ok(fault) => Incomplete { what: WHAT.into(), ..fault },
                     Err(why) => Incomplete::new(WHAT, "PspCidTable", why),
                 };
@@ -148,8 +150,12 @@ impl Census<'_> {
         self.incomplete.extend(incomplete);
         let Ok(object_type) = self.snapshot.fields().process.eprocess.object_type else { return };
         // Most entries are threads: one byte tells.
-        let is_process = |at: VirtAddr| {
+        let mut lost = Vec::new();
+        let mut is_process = |at: VirtAddr| {
             let byte = memory.read_array::<1>(at.wrapping_add(object_type.offset.into()));
+            if let Some(why) = byte.err().filter(|why| why.is_lost()) {
+                Incomplete::new("objects of the table of process ids", at, why).add_to(&mut lost);
+            }
             byte == Ok([PROCESS_OBJECT])
         };
         let mut found = false;
@@ -159,9 +165,11 @@ impl Census<'_> {
                 found = true;
             }
         }
+        self.incomplete.append(&mut lost);
         // System at least is always in it.
         if !found {
-            let missing = Incomplete::new("table of process ids", "PspCidTable", Absent::Malformed);
+            let place = variable.map_or_else(|_| "PspCidTable".into(), Place::from);
+            let missing = Incomplete::new("table of process ids", place, Absent::Malformed);
             self.incomplete.push(missing.of_field("PspCidTable", "", "no process in the table", "System at least"));
         }
     }

@@ -75,8 +75,13 @@ impl DirectoryFields {
                     }
                 };
                 let entry = StructView::read(memory, at, self.entry.extent);
+                // Where nothing was ever mapped, the pointer is wrong that leads there.
+                if entry.get(&self.entry.object).is_err_and(Absent::is_nowhere) {
+                    link.note(&mut incomplete, directory, Ok(at), "the address of an entry");
+                    break;
+                }
                 match entry.get(&self.entry.object) {
-                    Ok(object) if object.is_kernel() => found.push(object),
+                    Ok(object) if object.is_kernel() && !nowhere(memory, object) => found.push(object),
                     wrong => {
                         let at = entry.address_of(&self.entry.object);
                         let link = Link { structure: "_OBJECT_DIRECTORY_ENTRY", field: "Object", at };
@@ -90,6 +95,11 @@ impl DirectoryFields {
         }
         Ok((found, incomplete))
     }
+}
+
+/// Whether nothing was ever mapped at an address.
+fn nowhere<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> bool {
+    memory.read_in_page(at, &mut [0]).is_err_and(Absent::is_nowhere)
 }
 
 const WHAT: &str = "chain of an object directory";

@@ -9,6 +9,7 @@ use crate::nt::list::{self, Links, ListName};
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A structure of the kernel that keeps a list of processes.
@@ -77,6 +78,19 @@ impl<G> Default for Found<G> {
     }
 }
 
+/// What `what`, such as `EPROCESS.Job`, of the structure at a place holds, and is none.
+fn wrong_pointer<G: Group>(snapshot: &Snapshot, what: &str, place: VirtAddr, at: VirtAddr) -> Incomplete {
+    let text = format!("{what} is {at}, which is no {}", G::NAME);
+    let Some((structure, field)) = what.split_once('.') else {
+        return Incomplete::new(text, place, Absent::Malformed);
+    };
+    let structure = format!("_{structure}");
+    let offset = snapshot.layouts().place(&structure, field).map_or(0, |place| place.offset);
+    let place = place.wrapping_add(offset.into());
+    let wrong = Incomplete::wrong(structure, String::from(field), place, at, format!("the address of a {}", G::NAME));
+    Incomplete { what: text, ..wrong }
+}
+
 impl<'s, G: Group> Groups<'s, G> {
     /// Goes on from those that were found before.
     pub(crate) fn new(snapshot: &'s Snapshot, found: Found<G>) -> Self {
@@ -110,10 +124,7 @@ impl<'s, G: Group> Groups<'s, G> {
                     group.add_source(source);
                     self.fresh.push(at);
                 }
-                Err(why) => {
-                    let what = format!("{what} is {at}, which is no {}", G::NAME);
-                    self.incomplete.push(Incomplete::new(what, place, *why));
-                }
+                Err(why) => self.incomplete.push(wrong_pointer::<G>(self.snapshot, what, place, at).because(*why)),
             }
             let around = found.as_ref().ok().and_then(Group::around);
             self.known.insert(at, found);

@@ -169,7 +169,9 @@ impl Tables<'_> {
             Err(why) => {
                 let pid = process.pid().map_or_else(|why| alloc::format!("({why})"), |pid| alloc::format!("{pid}"));
                 let what = alloc::format!("handle table of process {pid}");
-                return incomplete.push(Incomplete::new(what, table, why));
+                let tables = &self.snapshot.fields().handle_tables;
+                let fault = tables.fault(self.snapshot.space(), table, why, process.object_table_field());
+                return incomplete.push(Incomplete { what, ..fault });
             }
         };
         let holder = Arc::new(Holder::of(process));

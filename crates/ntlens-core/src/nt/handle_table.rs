@@ -150,8 +150,17 @@ impl HandleTables {
         }
         // The table itself says where it ends; a number that cannot be is bounded by the levels.
         let end = view.get(&self.table.next_handle_needing_pool).map_or(u64::MAX, u64::from) / 4;
-        let mut walk =
-            Walk { memory, tables: self, entries: Vec::new(), seen: BTreeSet::new(), missing: Vec::new(), lost: 0 };
+        let pages = (0..levels).fold(1, |pages, _| pages * POINTERS);
+        let believed = end <= pages * ENTRIES as u64;
+        let mut walk = Walk {
+            memory,
+            tables: self,
+            entries: Vec::new(),
+            seen: BTreeSet::new(),
+            believed,
+            missing: Vec::new(),
+            lost: 0,
+        };
         walk.page(table, top, levels, 0, end);
         let lost = walk.lost;
         let mut incomplete = walk.missing;
@@ -161,8 +170,15 @@ impl HandleTables {
         Ok((walk.entries, incomplete))
     }
 
-    /// Why a table has no entries, with the field that is to blame.
-    pub(crate) fn fault<M: VirtualMemory + ?Sized>(&self, memory: &M, table: VirtAddr, why: Absent) -> Incomplete {
+    /// Why a table has no entries, with the field that is to blame: its own, or the pointer that leads to it, as structure,
+    /// field and place.
+    pub(crate) fn fault<M: VirtualMemory + ?Sized>(
+        &self,
+        memory: &M,
+        table: VirtAddr,
+        why: Absent,
+        (structure, field, place): (&'static str, &'static str, VirtAddr),
+    ) -> Incomplete {
         let code = self.table.table_code.and_then(|field| {
             let at = table.wrapping_add(field.offset.into());
             Ok((at, memory.read_u64(at)?))
@@ -171,6 +187,9 @@ impl HandleTables {
             Ok((at, code)) => {
                 let expected = "a kernel address with 0, 1 or 2 in its low bits";
                 Incomplete::wrong("_HANDLE_TABLE", "TableCode", at, format!("{code:#x}"), expected).because(why)
+            }
+            Err(never) if never.is_nowhere() => {
+                Incomplete::wrong(structure, field, place, table, "the address of a handle table").because(why)
             }
             Err(_) => Incomplete::new("handle table", table, why),
         }
@@ -226,6 +245,8 @@ struct Walk<'a, M: ?Sized> {
     entries: Vec<HandleEntry>,
     /// Pages that were read: a table never uses one twice.
     seen: BTreeSet<VirtAddr>,
+    /// The table's own word of where it ends can be true: it then has every page before that.
+    believed: bool,
     missing: Vec<Incomplete>,
     lost: u64,
 }
@@ -273,9 +294,12 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
         let (pointers, _) = page.as_chunks::<8>();
         for (index, pointer) in pointers.iter().enumerate() {
             let pointer = VirtAddr(u64::from_le_bytes(*pointer));
+            let from = at.wrapping_add(index as u64 * 8);
+            let first = first + index as u64 * below;
             if !pointer.is_null() {
-                let from = at.wrapping_add(index as u64 * 8);
-                self.page(from, pointer, levels - 1, first + index as u64 * below, end);
+                self.page(from, pointer, levels - 1, first, end);
+            } else if self.believed && first < end {
+                self.note(pointer, Absent::Malformed, Some((from, "a page: the table goes on behind it")));
             }
         }
     }

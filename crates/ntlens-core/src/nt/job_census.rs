@@ -3,6 +3,7 @@
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::incomplete::Incomplete;
+use crate::memory::VirtualMemory;
 use crate::nt::census::Processes;
 use crate::nt::group::{Found, Groups};
 use crate::nt::handle::{self, Of};
@@ -11,6 +12,7 @@ use crate::nt::list::{self, Links};
 use crate::nt::process::{Process, Sources};
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// Contradictions of one kind that are told by their address; the rest is counted.
@@ -54,18 +56,46 @@ fn head_beside_a_job(jobs: &Groups<'_, Job>, links: u64) -> Option<VirtAddr> {
     })
 }
 
+/// Jobs that lie in themselves, by whatever way.
+fn loops(jobs: &Jobs) -> Vec<VirtAddr> {
+    let in_itself = |job: &&Job| {
+        let chain = jobs.chain(job.address());
+        let outermost = chain.jobs.last().and_then(|job| job.parent().ok().flatten());
+        chain.cut.is_some() && outermost == Some(job.address())
+    };
+    jobs.iter().filter(in_itself).map(Job::address).collect()
+}
+
 /// The jobs that were found, held against what the processes say.
 pub(crate) fn finish(snapshot: &Snapshot, found: Found<Job>, processes: &[Process]) -> Jobs {
     let no_silos = snapshot.fields().job.silo.err();
     let jobs = Jobs { found, no_silos, contradictions: Vec::new() };
     let mut contradictions = Vec::new();
-    for (what, wrong) in [
-        ("EPROCESS.Job and the lists of the jobs contradict each other", membership(&jobs, processes)),
-        ("EPROCESS.ServerSilo is not the container around the process's job", containers(&jobs, processes)),
+    for (what, structure, field, expected, wrong) in [
+        (
+            "EPROCESS.Job and the lists of the jobs contradict each other",
+            "_EPROCESS",
+            "Job",
+            "the job in whose list the process is",
+            membership(&jobs, processes),
+        ),
+        (
+            "EPROCESS.ServerSilo is not the container around the process's job",
+            "_EPROCESS",
+            "ServerSilo",
+            "the container around the process's job",
+            containers(&jobs, processes),
+        ),
+        ("EJOB.ParentJob leads back to the job", "_EJOB", "ParentJob", "a job outside of this one", loops(&jobs)),
     ] {
         let left = wrong.len().saturating_sub(MAX_NAMED) as u64;
         let named = wrong.into_iter().take(MAX_NAMED);
-        contradictions.extend(named.map(|at| Incomplete::new(what, at, Absent::Malformed)));
+        let offset = snapshot.layouts().place(structure, field).map_or(0, |place| place.offset);
+        contradictions.extend(named.map(|at| {
+            let at = at.wrapping_add(offset.into());
+            let found = snapshot.space().read_pointer(at).map_or_else(|why| why.to_string(), |found| found.to_string());
+            Incomplete::new(what, at, Absent::Malformed).of_field(structure, field, found, expected)
+        }));
         if left > 0 {
             contradictions.push(Incomplete::new(what, "further processes", Absent::Malformed).times(left));
         }

@@ -10,12 +10,13 @@ use crate::incomplete::Incomplete;
 use crate::layout::Layouts;
 use crate::layout::field::{Field, Flags};
 use crate::layout::view::StructView;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::space::Space;
 use crate::nt::time::FileTime;
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -286,20 +287,20 @@ fn of_loader(
     let known: Vec<VirtAddr> = entries.views.keys().copied().collect();
     let mut order: Vec<(VirtAddr, Lists)> = Vec::new();
     let mut place: BTreeMap<VirtAddr, usize> = BTreeMap::new();
-    for ((head_at, link, list), (flag, _)) in walked.into_iter().zip(Lists::ALL) {
+    for (((head_at, link, list), (flag, _)), name) in walked.into_iter().zip(Lists::ALL).zip(LIST_NAMES) {
         let list = if list.incomplete.is_empty() {
             list
         } else {
             let others = || known.iter().map(|entry| entry.wrapping_add(link.into())).collect();
             let links = shape.read_links(memory, head_at);
-            list::walk("", head_at, links, |at| entries.links(at, link), others)
+            list::walk(name.clone(), head_at, links, |at| entries.links(at, link), others)
         };
         for broken in &list.incomplete {
             found.gap = Some(Absent::Malformed);
-            let what = "links of the loader lists of a process".into();
-            let place = process.eprocess().into();
-            // One link of many: none of them is the wrong field of the process.
-            Incomplete { what, place, wrong: None, ..broken.clone() }.add_to(&mut found.incomplete);
+            // The link lies in the memory of this process: its address alone does not tell where.
+            let pid = process.pid().map_or_else(|why| format!("({why})"), |pid| format!("{pid}"));
+            let what = format!("links of the loader lists of process {pid}");
+            Incomplete { what, ..broken.clone() }.add_to(&mut found.incomplete);
         }
         for member in list.members {
             let entry = member.wrapping_sub(link.into());
@@ -317,6 +318,25 @@ fn of_loader(
     found.images.extend(images.map(|(view, lists)| LoadedImage { loader: loader.clone(), view, lists }));
     Ok(())
 }
+
+/// The lists in the order of [`Lists::ALL`].
+const LIST_NAMES: [ListName; 3] = [
+    ListName::new(
+        "loader's list in the order of loading",
+        "_PEB_LDR_DATA.InLoadOrderModuleList",
+        "_LDR_DATA_TABLE_ENTRY.InLoadOrderLinks",
+    ),
+    ListName::new(
+        "loader's list in the order of memory",
+        "_PEB_LDR_DATA.InMemoryOrderModuleList",
+        "_LDR_DATA_TABLE_ENTRY.InMemoryOrderLinks",
+    ),
+    ListName::new(
+        "loader's list in the order of initialization",
+        "_PEB_LDR_DATA.InInitializationOrderModuleList",
+        "_LDR_DATA_TABLE_ENTRY.InInitializationOrderLinks",
+    ),
+];
 
 /// The entries that were met.
 struct Entries<'l> {

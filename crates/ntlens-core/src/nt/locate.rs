@@ -41,13 +41,17 @@ pub struct Kernel {
 }
 
 /// Pages of physical memory that are searched for roots of page tables: 4 GiB. The first root lies in low memory.
-const MAX_SEARCHED_FRAMES: usize = 1 << 20;
+const MAX_SEARCHED_FRAMES: u64 = 1 << 20;
+/// Pages of zeros among them: a file that holds hardly anything is not worth more.
+const MAX_BLANK_FRAMES: u64 = 1 << 16;
 /// The kernel's image begins at most so many bytes below any of its variables.
 const MAX_BELOW: u64 = 0x400_0000;
 /// Bytes of an image that are searched if its headers do not give a size.
 const ASSUMED_SIZE: u32 = 0x200_0000;
 /// Pages of kernel space that are looked at in search of the image, below all roots together: 8 GiB of mapped pages.
 const MAX_SEARCHED_PAGES: u64 = 1 << 21;
+/// The same for each page that the file holds: page tables that lead to themselves map anything.
+const SEARCHED_FOR_EACH: u64 = 64;
 /// Where Windows loads the kernel and its drivers: `MiAssignTopLevelRanges` keeps them in the top 8 TiB.
 const IMAGE_SPACE: core::ops::Range<u64> = 0xffff_f800_0000_0000..0xffff_ffff_8000_0000;
 
@@ -55,7 +59,9 @@ const IMAGE_SPACE: core::ops::Range<u64> = 0xffff_f800_0000_0000..0xffff_ffff_80
 pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
     let physical = dump.physical()?;
     let hints = Hints::of(dump);
-    let mut budget = MAX_SEARCHED_PAGES;
+    let held = physical.frames().present(physical.source().len());
+    let most = held.saturating_mul(SEARCHED_FOR_EACH).min(MAX_SEARCHED_PAGES);
+    let mut budget = most;
     let mut tried = Vec::new();
     let given = dtb.or_else(|| dump.header_dtb());
     if let Some(root) = given {
@@ -69,7 +75,8 @@ pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
     // A root that the user gives is not second-guessed.
     if dtb.is_none() {
         let mut roots = 0;
-        for root in self_mapped_roots(physical) {
+        let mut search = RootSearch::default();
+        for root in search.roots(physical) {
             roots += 1;
             if let Ok(mut kernel) = below_root(physical, root, &hints, &mut budget) {
                 if let Some(header) = &dump.header {
@@ -83,6 +90,12 @@ pub fn locate(dump: &Dump, dtb: Option<PhysAddr>) -> Result<Kernel, Error> {
             }
         }
         tried.push(format!("{roots} frames look like the root of page tables, none leads to a kernel"));
+        if search.ended_early {
+            tried.push(format!("the search ended after {} frames, {} of them blank", search.frames, search.blank));
+        }
+    }
+    if budget == 0 {
+        tried.push(format!("the search for an image ended after {most} pages"));
     }
     Err(Error::NoKernel { tried: tried.join("; ") })
 }
@@ -307,13 +320,38 @@ fn encoded_kdbg(
     None
 }
 
-/// Frames that hold a page pointing back at itself, as the root of every Windows address space does.
-fn self_mapped_roots(physical: &PhysicalImage) -> impl Iterator<Item = PhysAddr> + '_ {
-    let frames = physical.frames().runs().flat_map(|run| (0..run.count).map(move |index| Pfn(run.first.0 + index)));
-    let mut page = [0; PAGE_BYTES];
-    frames.take(MAX_SEARCHED_FRAMES).filter_map(move |pfn| {
-        let root = pfn.base();
-        physical.read_in_frame(root, &mut page).ok()?;
-        self_map_slot(&page, root).map(|_| root)
-    })
+/// The search for frames that hold a page pointing back at itself, as the root of every Windows address space does.
+#[derive(Debug, Default)]
+struct RootSearch {
+    /// Frames that were looked at.
+    frames: u64,
+    /// Frames of zeros among them.
+    blank: u64,
+    /// There were more, and they were not looked at.
+    ended_early: bool,
+}
+
+impl RootSearch {
+    fn roots<'s>(&'s mut self, physical: &'s PhysicalImage) -> impl Iterator<Item = PhysAddr> + 's {
+        let mut frames =
+            physical.frames().runs().flat_map(|run| (0..run.count).map(move |index| Pfn(run.first.0 + index)));
+        let mut page = [0; PAGE_BYTES];
+        core::iter::from_fn(move || {
+            for pfn in frames.by_ref() {
+                if self.frames >= MAX_SEARCHED_FRAMES || self.blank >= MAX_BLANK_FRAMES {
+                    self.ended_early = true;
+                    return None;
+                }
+                self.frames += 1;
+                let root = pfn.base();
+                let held = physical.read_in_frame(root, &mut page).is_ok();
+                if !held || page.as_chunks::<8>().0.iter().all(|word| *word == [0; 8]) {
+                    self.blank += 1;
+                } else if self_map_slot(&page, root).is_some() {
+                    return Some(root);
+                }
+            }
+            None
+        })
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::absent::Absent;
 use crate::address::{Rva, VirtAddr};
+use crate::incomplete::Incomplete;
 use crate::nt::module::Module;
 use crate::nt::select::Origin;
 use crate::nt::snapshot::Snapshot;
@@ -18,6 +19,8 @@ pub struct Owners {
     /// In the order of addresses, and of names at one address.
     symbols: Vec<(Rva, Arc<str>)>,
     exact: bool,
+    /// Why the modules are not known.
+    missing: Vec<Incomplete>,
 }
 
 /// The embedded layouts know about a hundred landmarks of a kernel, a kernel's own symbols tens of thousands: with fewer
@@ -31,7 +34,18 @@ impl Owners {
         let symbols = snapshot.layouts().symbols().filter(|_| exact);
         let mut symbols: Vec<(Rva, Arc<str>)> = symbols.map(|(name, rva)| (rva, name.into())).collect();
         symbols.sort();
-        Self { kernel: snapshot.kernel_base().ok(), symbols, exact, ..Self::of_modules(&snapshot.modules().modules) }
+        let found = snapshot.modules();
+        let owners = Self { kernel: snapshot.kernel_base().ok(), symbols, exact, ..Self::of_modules(&found.modules) };
+        if owners.know_modules() {
+            return owners;
+        }
+        let mut missing = found.incomplete;
+        for module in &found.modules {
+            if let (Ok(base), Err(why)) = (module.base, &module.name) {
+                Incomplete::new("names of modules", base, *why).add_to(&mut missing);
+            }
+        }
+        Self { missing, ..owners }
     }
 
     /// Takes modules alone.
@@ -43,6 +57,11 @@ impl Owners {
         let mut modules: Vec<_> = modules.iter().filter_map(range).collect();
         modules.sort();
         Self { modules, ..Self::default() }
+    }
+
+    /// Why the modules are not known, if they are not: an answer that names owners lacks them.
+    pub fn missing(&self) -> &[Incomplete] {
+        &self.missing
     }
 
     /// The name of the module around an address; `None` outside of all modules.

@@ -336,6 +336,12 @@ impl Process {
         if table.is_null() { Err(Absent::NotApplicable) } else { Ok(table) }
     }
 
+    /// The field that leads to the table of handles, as structure, field and place.
+    pub(crate) fn object_table_field(&self) -> (&'static str, &'static str, VirtAddr) {
+        let offset = self.snapshot.fields().process.eprocess.object_table.map_or(0, |field| field.offset);
+        ("_EPROCESS", "ObjectTable", self.eprocess().wrapping_add(offset.into()))
+    }
+
     /// Handles in use, as the table counts them; not applicable once the table is gone.
     pub fn handle_count(&self) -> Result<u32, Absent> {
         self.snapshot.fields().handle_tables.count(self.snapshot.space(), self.object_table()?)

@@ -2,6 +2,7 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
+use crate::incomplete::Incomplete;
 use crate::kdbg::Kdbg;
 use crate::layout::Layouts;
 use crate::layout::field::{Embedded, Field, Flags, Scalar};
@@ -237,6 +238,11 @@ pub(crate) fn label(number: Result<u32, Absent>) -> String {
 
 /// The processors in the order of their numbers. A triage dump holds the crashing one only.
 pub fn processors(snapshot: &Snapshot) -> Vec<Processor> {
+    processors_and_gaps(snapshot, &mut Vec::new())
+}
+
+/// The same, with those that should be there and are not.
+pub(crate) fn processors_and_gaps(snapshot: &Snapshot, incomplete: &mut Vec<Incomplete>) -> Vec<Processor> {
     if let Some(triage) = snapshot.triage() {
         let (memory, at) = triage.prcb_copy();
         return Vec::from([Processor { snapshot: snapshot.clone(), memory: Space::Blocks(memory), at }]);
@@ -244,7 +250,14 @@ pub fn processors(snapshot: &Snapshot) -> Vec<Processor> {
     let block = snapshot.kdbg().and_then(Kdbg::ki_processor_block).or_else(|| snapshot.symbol("KiProcessorBlock").ok());
     let Some(block) = block else { return Vec::new() };
     let count = snapshot.dump().header.as_ref().and_then(|header| header.processors).filter(|count| *count > 0);
-    let pointer = |index: u32| snapshot.space().read_pointer(block.wrapping_add(u64::from(index) * 8)).ok();
+    let pointer = |index: u32| {
+        let at = block.wrapping_add(u64::from(index) * 8);
+        let found = snapshot.space().read_pointer(at);
+        if let Some(why) = found.err().filter(|_| count.is_some()) {
+            Incomplete::new("processors", at, why).add_to(incomplete);
+        }
+        found.ok()
+    };
     let pointers = (0..count.unwrap_or(MAX_PROCESSORS).min(MAX_PROCESSORS)).map(pointer);
     // Where no header says how many there are, the array does: it ends with a place that is empty.
     let is_end = |at: &Option<VirtAddr>| count.is_none() && at.is_none_or(|at| !at.is_kernel());

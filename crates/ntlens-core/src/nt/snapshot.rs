@@ -257,10 +257,13 @@ fn symbol(layouts: &Layouts, base: VirtAddr, name: &str) -> Result<VirtAddr, Abs
 fn build_lab<M: VirtualMemory>(memory: &M, kdbg: Option<&Kdbg>) -> Result<String, Absent> {
     let at = kdbg.and_then(Kdbg::nt_build_lab).ok_or(Absent::SymbolsNeeded)?;
     let mut lab = [0; 64];
-    let held = memory.read(at, &mut lab).map_or_else(|hole| hole.done, |()| lab.len());
-    if held == 0 {
-        memory.read_array::<1>(at)?;
-    }
+    let held = match memory.read(at, &mut lab) {
+        Ok(()) => lab.len(),
+        Err(hole) if hole.done > 0 => hole.done,
+        // The text may be shorter than what is read, and the block that holds it too.
+        Err(hole) if hole.why.is_lost() => return Err(hole.why),
+        Err(hole) => memory.read_array::<1>(at).map(|_| 1).map_err(|_| hole.why)?,
+    };
     let lab = text::ascii_until_nul(lab.get(..held).unwrap_or_default());
     if lab.starts_with(|first: char| first.is_ascii_digit()) { Ok(lab) } else { Err(Absent::Malformed) }
 }

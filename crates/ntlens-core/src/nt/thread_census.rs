@@ -66,10 +66,16 @@ fn by_id(snapshot: &Snapshot, incomplete: &mut Vec<Incomplete>) -> BTreeMap<Virt
         Ok((entries, missing)) => {
             incomplete.extend(missing);
             for entry in entries {
-                if let Ok(thread) = Thread::probe(snapshot, entry.pointer)
-                    && let Ok(process) = thread.process()
-                {
-                    by_process.entry(process).or_default().insert(entry.pointer, thread);
+                let probed = Thread::probe(snapshot, entry.pointer).and_then(|thread| Ok((thread.process()?, thread)));
+                match probed {
+                    Ok((process, thread)) => {
+                        by_process.entry(process).or_default().insert(entry.pointer, thread);
+                    }
+                    Err(why) if why.is_lost() => {
+                        Incomplete::new("objects of the table of thread ids", entry.pointer, why).add_to(incomplete);
+                    }
+                    // Most others are processes.
+                    Err(_) => {}
                 }
             }
         }

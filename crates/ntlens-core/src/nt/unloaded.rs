@@ -2,11 +2,12 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::memory::VirtualMemory;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::time::FileTime;
 use crate::text;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use byteorder::{ByteOrder, LittleEndian};
@@ -60,6 +61,12 @@ pub fn unloaded(snapshot: &Snapshot) -> (Vec<Unloaded>, Vec<Incomplete>) {
             Ok(entry) => found.extend(read(snapshot, &entry)),
             Err(why) => incomplete.push(Incomplete::new("unloaded module", at, why)),
         }
+    }
+    // Windows counts what it enters: where it counted, something is there.
+    if found.is_empty() && incomplete.is_empty() && next > 0 {
+        let place = snapshot.heads().mm_unloaded_drivers.map_or_else(|_| array.into(), Place::from);
+        let expected = format!("the address of entries, of which MmLastUnloadedDriver counts {next}");
+        incomplete.push(Incomplete::wrong("MmUnloadedDrivers", "", place, array, expected));
     }
     (found, incomplete)
 }

@@ -246,14 +246,27 @@ pub fn areas(snapshot: &Snapshot, process: &Process) -> Areas {
         Ok((top, above, count)) => {
             let fields = &snapshot.fields().vad;
             let node = |at| Node::read(snapshot.space(), fields, at);
-            walk(top, above, node, &mut found);
+            let field = if above.is_null() { "VadRoot.Root" } else { "VadRoot.BalancedRoot.RightChild" };
+            let offset = match (&fields.root.root, &fields.head.right) {
+                (Ok(root), _) if above.is_null() => process.eprocess().wrapping_add(root.offset.into()),
+                (_, Ok(right)) => above.wrapping_add(right.offset.into()),
+                _ => process.eprocess(),
+            };
+            walk(top, above, Link { structure: "_EPROCESS", field, at: offset }, node, &mut found);
             if let Ok(count) = count
                 && found.incomplete.is_empty()
                 && count != found.areas.len() as u64
             {
-                let what =
-                    format!("tree of memory areas: {} nodes, while the process counts {count}", found.areas.len());
-                found.incomplete.push(Incomplete::new(what, process.eprocess(), Absent::Malformed));
+                let held = found.areas.len();
+                let what = format!("tree of memory areas: {held} nodes, while the process counts {count}");
+                let RootFields { count: whole, elements, .. } = &snapshot.fields().vad.root;
+                let (field, offset) = match (whole, elements) {
+                    (Ok(whole), _) => ("VadCount", whole.offset),
+                    (_, Ok(elements)) => ("VadRoot.NumberGenericTableElements", elements.offset),
+                    _ => ("VadCount", 0),
+                };
+                let missing = Incomplete::new(what, process.eprocess().wrapping_add(offset.into()), Absent::Malformed);
+                found.incomplete.push(missing.of_field("_EPROCESS", field, count, format!("{held}, as the tree has")));
             }
         }
         Err(why) => found.incomplete.push(Incomplete::new("tree of memory areas", process.eprocess(), why)),
@@ -306,8 +319,19 @@ impl NodeFields {
     }
 }
 
-/// A node: its neighbours, and the area.
+/// A pointer of the tree: where a node is led to from.
+#[derive(Clone, Copy)]
+struct Link {
+    structure: &'static str,
+    field: &'static str,
+    at: VirtAddr,
+}
+
+/// A node: its neighbours, and the area. The places are those of the pointers to them.
 struct Node {
+    left_at: VirtAddr,
+    right_at: VirtAddr,
+    parent_at: VirtAddr,
     left: VirtAddr,
     right: VirtAddr,
     parent: VirtAddr,
@@ -353,7 +377,15 @@ impl Node {
             flags1: view.word(&node.flags1),
         };
         let parent = VirtAddr(view.get(&node.parent)? & !PARENT_MARKS);
-        Ok(Self { left: view.get(&node.left)?, right: view.get(&node.right)?, parent, area })
+        Ok(Self {
+            left_at: view.address_of(&node.left)?,
+            right_at: view.address_of(&node.right)?,
+            parent_at: view.address_of(&node.parent)?,
+            left: view.get(&node.left)?,
+            right: view.get(&node.right)?,
+            parent,
+            area,
+        })
     }
 }
 
@@ -361,46 +393,55 @@ impl Node {
 fn walk(
     top: VirtAddr,
     above: VirtAddr,
+    root: Link,
     mut read: impl FnMut(VirtAddr) -> Result<Node, Absent>,
     Areas { areas, incomplete }: &mut Areas,
 ) {
     const WHAT: &str = "tree of memory areas";
-    let mut note = |what: &str, at: VirtAddr, why| {
-        Incomplete::new(format!("{WHAT}: {what}"), at, why).add_to(incomplete);
+    const NODE: &str = "_MMVAD_SHORT";
+    let mut note = |what: &str, link: Link, why, found: VirtAddr, expected: &str| {
+        let missing = Incomplete::new(format!("{WHAT}: {what}"), link.at, why);
+        missing.of_field(link.structure, link.field, found, expected).add_to(incomplete);
     };
     let mut met = BTreeSet::new();
     // Nodes whose left side is being walked, with what hangs on their right.
-    let mut open: Vec<(Area, VirtAddr)> = Vec::new();
-    let (mut next, mut parent) = (top, above);
+    let mut open: Vec<(Area, Link, VirtAddr)> = Vec::new();
+    let (mut next, mut parent, mut link) = (top, above, root);
     loop {
         while !next.is_null() {
             if met.len() >= MAX_AREAS {
-                note("more nodes than a process has", next, Absent::Malformed);
+                note("more nodes than a process has", link, Absent::Malformed, next, "the end of the tree");
                 next = VirtAddr(0);
             } else if !met.insert(next) {
-                note("nodes that were met before", next, Absent::Malformed);
+                note("nodes that were met before", link, Absent::Malformed, next, "a node that hangs nowhere else");
                 next = VirtAddr(0);
             } else {
                 match read(next) {
                     Ok(node) => {
                         if node.parent != parent {
-                            note("nodes that hang on another one than they say", next, Absent::Malformed);
+                            let link = Link { structure: NODE, field: "ParentValue", at: node.parent_at };
+                            let expected = format!("{parent}, the node above it");
+                            let what = "nodes that hang on another one than they say";
+                            note(what, link, Absent::Malformed, node.parent, &expected);
                         }
-                        open.push((node.area, node.right));
+                        open.push((node.area, Link { structure: NODE, field: "Right", at: node.right_at }, node.right));
                         (parent, next) = (next, node.left);
+                        link = Link { structure: NODE, field: "Left", at: node.left_at };
                     }
                     Err(why) => {
-                        note("nodes", next, why);
+                        note("nodes", link, why, next, "the address of a node");
                         next = VirtAddr(0);
                     }
                 }
             }
         }
-        let Some((area, right)) = open.pop() else { return };
-        if areas.last().is_some_and(|before: &Area| before.end >= area.start) {
-            note("areas that begin before the one before them ends", area.at, Absent::Malformed);
+        let Some((area, right_link, right)) = open.pop() else { return };
+        if let Some(before) = areas.last().filter(|before: &&Area| before.end >= area.start) {
+            let what = "areas that begin before the one before them ends";
+            let place = Link { structure: NODE, field: "StartingVpn", at: area.at };
+            note(what, place, Absent::Malformed, area.start, &format!("an address above {}", before.end));
         }
-        (parent, next) = (area.at, right);
+        (parent, next, link) = (area.at, right, right_link);
         areas.push(area);
     }
 }
@@ -445,13 +486,16 @@ mod tests {
             flags: Ok(0),
             flags1: Ok(0),
         };
-        Node { left: VirtAddr(left), right: VirtAddr(right), parent: VirtAddr(parent), area }
+        let [left_at, right_at, parent_at] = [VirtAddr(at), VirtAddr(at + 8), VirtAddr(at + 16)];
+        let [left, right, parent] = [left, right, parent].map(VirtAddr);
+        Node { left_at, right_at, parent_at, left, right, parent, area }
     }
 
     fn found(links: &Links, top: u64) -> (Vec<u64>, Vec<Incomplete>) {
         let mut found = Areas::default();
         let read = |at: VirtAddr| links.get(&at.0).map(|links| node(at.0, *links)).ok_or(Absent::AddressNotInDump);
-        walk(VirtAddr(top), VirtAddr(0), read, &mut found);
+        let root = Link { structure: "_EPROCESS", field: "VadRoot", at: VirtAddr(0) };
+        walk(VirtAddr(top), VirtAddr(0), root, read, &mut found);
         (found.areas.iter().map(|area| area.at.0).collect(), found.incomplete)
     }
 

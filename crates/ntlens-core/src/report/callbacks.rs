@@ -62,7 +62,8 @@ pub const CALLBACKS: Asked<CallbackRow> = Asked {
             symbol: owners.symbol(callback.address),
             callback,
         };
-        Ok((found.callbacks.into_iter().map(row).collect(), found.incomplete))
+        let rows = found.callbacks.into_iter().map(row).collect();
+        Ok((rows, [owners.missing(), &found.incomplete].concat()))
     },
     remarks: |rows| {
         let outside = rows.iter().filter(|row| row.module == Ok(None));

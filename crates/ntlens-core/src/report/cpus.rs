@@ -128,8 +128,9 @@ pub const CPUS: Asked<CpuRow> = Asked {
         let owners = Owners::of(kernel);
         let security = Security::of(kernel);
         let shadow = security.kva_shadow();
-        let processors = kernel.processors().into_iter();
-        Ok((processors.map(|processor| CpuRow::of(processor, &owners, &security, &shadow)).collect(), Vec::new()))
+        let mut incomplete = owners.missing().to_vec();
+        let processors = processor::processors_and_gaps(kernel, &mut incomplete).into_iter();
+        Ok((processors.map(|processor| CpuRow::of(processor, &owners, &security, &shadow)).collect(), incomplete))
     },
     remarks,
 };

@@ -34,7 +34,7 @@ pub const GDT: Asked<Descriptor> = Asked {
     parameters: &[PROCESSOR],
     rows: |dump, arguments| {
         let (mut rows, mut incomplete) = (Vec::new(), Vec::new());
-        for processor in processors(dump, arguments)? {
+        for processor in processors(dump, arguments, &mut incomplete)? {
             let (descriptors, missing) = descriptor_table::descriptors(&processor);
             rows.extend(descriptors);
             incomplete.extend(missing);

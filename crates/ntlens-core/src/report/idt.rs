@@ -3,6 +3,7 @@
 use super::{Asked, Cell, Column, Form, Kind, Parameter, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
+use crate::incomplete::Incomplete;
 use crate::nt::interrupt::{self, Handler, InterruptObject};
 use crate::nt::owner::Owners;
 use crate::nt::processor::{self, Processor};
@@ -64,8 +65,12 @@ pub(super) const PROCESSOR: Parameter = Parameter {
 };
 
 /// The processors that are asked about.
-pub(super) fn processors(dump: &OpenDump, arguments: &Arguments) -> Result<Vec<Processor>, crate::error::Error> {
-    let mut processors = dump.kernel()?.processors();
+pub(super) fn processors(
+    dump: &OpenDump,
+    arguments: &Arguments,
+    incomplete: &mut Vec<Incomplete>,
+) -> Result<Vec<Processor>, crate::error::Error> {
+    let mut processors = processor::processors_and_gaps(dump.kernel()?, incomplete);
     if let Some(wanted) = arguments.number("processor") {
         processors.retain(|processor| processor.number().is_ok_and(|number| u64::from(number) == wanted));
     }
@@ -95,8 +100,8 @@ pub const IDT: Asked<HandlerRow> = Asked {
     parameters: &[PROCESSOR],
     rows: |dump, arguments| {
         let owners = Owners::of(dump.kernel()?);
-        let (mut rows, mut incomplete) = (Vec::new(), Vec::new());
-        for processor in processors(dump, arguments)? {
+        let (mut rows, mut incomplete) = (Vec::new(), owners.missing().to_vec());
+        for processor in processors(dump, arguments, &mut incomplete)? {
             let (handlers, missing) = interrupt::handlers(&processor, &owners);
             rows.extend(handlers.into_iter().map(|handler| HandlerRow::of(handler, &owners)));
             incomplete.extend(missing);

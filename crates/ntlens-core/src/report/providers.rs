@@ -111,7 +111,7 @@ pub const PROVIDERS: Asked<ProviderRow> = Asked {
             };
             rows.extend(part.providers.unwrap_or_default().into_iter().map(row));
         }
-        Ok((rows, tracing.incomplete))
+        Ok((rows, [owners.missing(), &tracing.incomplete].concat()))
     },
     remarks: |rows| {
         let mut remarks = Vec::new();

@@ -75,7 +75,7 @@ pub const SECURITY: Asked<SecurityRow> = Asked {
             build_lab: kernel.build_lab(),
             facts,
         };
-        Ok((Vec::from([row]), Vec::new()))
+        Ok((Vec::from([row]), owners.missing().to_vec()))
     },
     remarks,
 };

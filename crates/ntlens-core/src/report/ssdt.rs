@@ -63,7 +63,8 @@ pub const SSDT: Asked<ServiceRow> = Asked {
                 service,
             }
         };
-        Ok((found.services.into_iter().map(row).collect(), found.incomplete))
+        let rows = found.services.into_iter().map(row).collect();
+        Ok((rows, [owners.missing(), &found.incomplete].concat()))
     },
     remarks,
 };

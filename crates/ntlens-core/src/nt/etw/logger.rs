@@ -7,7 +7,7 @@ use crate::incomplete::Incomplete;
 use crate::layout::field::{Embedded, Field, Flags, Scalar};
 use crate::layout::view::StructView;
 use crate::nt::guid::Guid;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::thread::Thread;
@@ -242,72 +242,104 @@ impl Logger {
 
     /// The processes that take its events as they come.
     pub fn consumers(&self) -> Result<Vec<Process>, Absent> {
+        let found = self.walk_consumers()?;
+        match found.damage {
+            Some(why) => Err(why),
+            None if !found.incomplete.is_empty() => Err(Absent::Malformed),
+            None => Ok(found.processes),
+        }
+    }
+
+    /// Walks the list of consumers.
+    fn walk_consumers(&self) -> Result<Consumers, Absent> {
         let memory = self.snapshot.space();
         let fields = &self.snapshot.fields().etw;
         let head = self.view.address_of(&fields.logger.consumers)?;
         let links = u64::from(fields.consumer.links?.offset);
-        let mut processes = Vec::new();
-        let mut damage = None;
+        let mut found = Consumers::default();
         let member = |at: VirtAddr| {
-            if processes.len() == MAX_CONSUMERS {
+            if found.processes.len() == MAX_CONSUMERS {
                 return Err(Absent::Malformed);
             }
             let view = StructView::read(memory, at.wrapping_sub(links), fields.consumer.extent);
             let process = view.get(&fields.consumer.process_object).and_then(|at| Process::probe(&self.snapshot, at));
             // One that is broken ends the list: what is behind it is no more to be trusted.
-            let process = process.inspect_err(|why| damage = Some(*why))?;
-            processes.push(process);
+            let process = process.inspect_err(|why| found.damage = Some(*why))?;
+            found.processes.push(process);
             Links::read(memory, at)
         };
-        let broken =
-            !list::walk("list of consumers", head, Links::read(memory, head), member, Vec::new).incomplete.is_empty();
-        match damage {
-            Some(why) => Err(why),
-            None if broken => Err(Absent::Malformed),
-            None => Ok(processes),
-        }
+        let list = list::walk(CONSUMERS, head, Links::read(memory, head), member, Vec::new);
+        Ok(Consumers { incomplete: list.incomplete, ..found })
     }
+}
+
+const CONSUMERS: ListName =
+    ListName::new("list of consumers", "_WMI_LOGGER_CONTEXT.Consumers", "_ETW_REALTIME_CONSUMER.Links");
+
+/// What the list of consumers of a session holds.
+#[derive(Default)]
+struct Consumers {
+    processes: Vec<Process>,
+    /// Why a member could not be read.
+    damage: Option<Absent>,
+    incomplete: Vec<Incomplete>,
 }
 
 /// The sessions of an array. What is in a slot and cannot be one is added to `incomplete`.
 pub(super) fn loggers(snapshot: &Snapshot, slots: Slots, incomplete: &mut Vec<Incomplete>) -> Vec<Logger> {
-    let Slots { at, count } = slots;
-    if count > MAX_SLOTS {
+    let Slots { at, count, .. } = slots;
+    let believed = count <= MAX_SLOTS;
+    if !believed {
         let what = format!("array of trace sessions: {count} slots, at most {MAX_SLOTS} are possible");
-        incomplete.push(Incomplete::new(what, at, Absent::Malformed));
+        let expected = format!("at most {MAX_SLOTS}");
+        incomplete.push(slots.wrong(snapshot, "MaxLoggers", what, count, &expected));
     }
     let count = count.min(MAX_SLOTS);
     let array = StructView::read(snapshot.space(), at, count * 8);
     let mut loggers = Vec::new();
     let mut lost: Option<(Absent, u64)> = None;
     for slot in 0..count {
+        let mut wrong = |what: String, found: String| {
+            let place = at.wrapping_add(u64::from(slot) * 8);
+            let (structure, field) = ("_ETW_SILODRIVERSTATE", format!("EtwpLoggerContext[{slot}]"));
+            let expected = "the address of a session of that number, 0 or 1";
+            incomplete
+                .push(Incomplete::new(what, place, Absent::Malformed).of_field(structure, field, found, expected));
+        };
         match array.get(&Ok(Field::<VirtAddr>::at(slot * 8))) {
             Err(why) => lost = Some((why, lost.map_or(1, |(_, count)| count + 1))),
             // A free slot holds 0 or 1.
             Ok(VirtAddr(0 | 1)) => {}
             Ok(pointer) if pointer.is_kernel() => {
                 let logger = Logger::read(snapshot, pointer);
+                let session = format!("trace session of slot {slot}");
                 match logger.id() {
                     Ok(id) if id == slot => loggers.push(logger),
-                    Err(why) => incomplete.push(Incomplete::new(format!("trace session of slot {slot}"), pointer, why)),
+                    Err(why) if why.is_nowhere() => wrong(session, format!("{pointer}, where nothing is mapped")),
+                    Err(why) => incomplete.push(Incomplete::new(session, pointer, why)),
                     Ok(id) => {
-                        let what = format!("trace session of slot {slot} says that it is session {id}");
-                        incomplete.push(Incomplete::new(what, pointer, Absent::Malformed));
-                        // Somebody may have changed the number alone.
-                        if logger.name().is_ok_and(|name| name.is_some()) {
+                        wrong(format!("{session} says that it is session {id}"), format!("{pointer}, session {id}"));
+                        // Somebody may have changed the number alone. Behind the end of an array lies anything.
+                        if believed && logger.name().is_ok_and(|name| name.is_some()) {
                             loggers.push(logger);
                         }
                     }
                 }
             }
-            Ok(pointer) => {
-                let what = format!("trace session of slot {slot} is {pointer}");
-                incomplete.push(Incomplete::new(what, at.wrapping_add(u64::from(slot) * 8), Absent::Malformed));
-            }
+            Ok(pointer) => wrong(format!("trace session of slot {slot} is {pointer}"), format!("{pointer}")),
         }
     }
     if let Some((why, lost)) = lost {
-        incomplete.push(Incomplete::new("slots of the array of trace sessions", at, why).times(lost));
+        let what = "slots of the array of trace sessions";
+        let missing = if why.is_nowhere() && lost == u64::from(count) {
+            slots.wrong(snapshot, "EtwpLoggerContext", what.into(), at, "the address of an array of sessions")
+        } else {
+            Incomplete::new(what, at, why)
+        };
+        incomplete.push(missing.because(why).times(lost));
+    }
+    for logger in &loggers {
+        incomplete.extend(logger.walk_consumers().into_iter().flat_map(|found| found.incomplete));
     }
     loggers
 }

@@ -104,6 +104,25 @@ struct Place {
 struct Slots {
     at: VirtAddr,
     count: u32,
+    /// The state that holds both, or a pointer and a number.
+    state: Option<VirtAddr>,
+}
+
+impl Slots {
+    /// What is wrong with a field of the state, or with a slot where that is the array itself.
+    fn wrong(
+        &self,
+        snapshot: &Snapshot,
+        field: &'static str,
+        what: String,
+        found: impl core::fmt::Display,
+        expected: &str,
+    ) -> Incomplete {
+        const STRUCTURE: &str = "_ETW_SILODRIVERSTATE";
+        let offset = snapshot.layouts().place(STRUCTURE, field).map(|place| u64::from(place.offset));
+        let at = self.state.zip(offset.ok()).map_or(self.at, |(state, offset)| state.wrapping_add(offset));
+        Incomplete::new(what, at, Absent::Malformed).of_field(STRUCTURE, field, found, expected)
+    }
 }
 
 /// Finds the sessions and the providers. `jobs` lead to the containers.
@@ -171,14 +190,11 @@ fn slots(snapshot: &Snapshot, view: &StructView) -> Result<Slots, Absent> {
         Ok(at) => {
             let ty = snapshot.layouts().place("_ETW_SILODRIVERSTATE", "WmipLoggerContext")?.ty;
             let count = if let Type::Array { count, .. } = ty { count } else { SLOTS };
-            Ok(Slots { at, count })
+            Ok(Slots { at, count, state: None })
         }
         Err(Absent::NoSuchField) => {
             let at = view.get(&fields.logger_context)?;
-            if !at.is_kernel() {
-                return Err(Absent::Malformed);
-            }
-            Ok(Slots { at, count: view.get(&fields.max_loggers)? })
+            Ok(Slots { at, count: view.get(&fields.max_loggers)?, state: Some(view.at) })
         }
         Err(why) => Err(why),
     }
@@ -188,7 +204,7 @@ fn slots(snapshot: &Snapshot, view: &StructView) -> Result<Slots, Absent> {
 fn host(snapshot: &Snapshot) -> Result<Place, Absent> {
     let memory = snapshot.space();
     if let Ok(at) = snapshot.symbol("WmipLoggerContext") {
-        let slots = Slots { at, count: SLOTS };
+        let slots = Slots { at, count: SLOTS, state: None };
         return Ok(Place { slots: Ok(slots), providers: snapshot.symbol("EtwpGuidHashTable") });
     }
     let told = snapshot.symbol("EtwpHostSiloState").and_then(|at| memory.read_pointer(at));
@@ -242,8 +258,10 @@ fn of_debugger_data(snapshot: &Snapshot) -> Option<Place> {
     let named = loggers.iter().filter_map(|logger| logger.get(|fields| &fields.silo_state).ok());
     let mut places = around.into_iter().chain(state).chain(named).map(|state| Place::of_state(snapshot, state));
     // Without a state that leads back to the array, what is known is the array.
-    let lone =
-        || Place { slots: Ok(Slots { at: array, count: SLOTS }), providers: snapshot.symbol("EtwpGuidHashTable") };
+    let lone = || Place {
+        slots: Ok(Slots { at: array, count: SLOTS, state: None }),
+        providers: snapshot.symbol("EtwpGuidHashTable"),
+    };
     let found = places.find(|place| place.slots.is_ok_and(|slots| slots.at == array));
     Some(found.unwrap_or_else(lone))
 }
@@ -261,7 +279,7 @@ pub(crate) fn misfit(snapshot: &Snapshot, layouts: &Layouts) -> Option<String> {
 /// there is none.
 fn proven(snapshot: &Snapshot, array: VirtAddr) -> Option<Vec<Logger>> {
     let mut incomplete = Vec::new();
-    let loggers = logger::loggers(snapshot, Slots { at: array, count: SLOTS }, &mut incomplete);
+    let loggers = logger::loggers(snapshot, Slots { at: array, count: SLOTS, state: None }, &mut incomplete);
     let named = |logger: &Logger| logger.name().is_ok_and(|name| name.is_some());
     (incomplete.is_empty() && !loggers.is_empty() && loggers.iter().all(named)).then_some(loggers)
 }

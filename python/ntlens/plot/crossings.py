@@ -185,7 +185,10 @@ def _place_order(place: str) -> tuple[object, ...]:
 
 def _side(totals: Totals, texts: dict[Hashable, str], most: int, thing: tuple[str, str]) -> Side:
     ordered = sorted(totals, key=lambda key: (-totals[key], texts[key[1]], str(key)))
-    kept, rest = ordered[:most], ordered[most:]
+    # One that would be the only other of its place has the line for itself.
+    lone = {place for place, number in Counter(place for place, _ in ordered[most:]).items() if number == 1}
+    rest = [key for key in ordered[most:] if key[0] not in lone]
+    kept = [*ordered[:most], *(key for key in ordered[most:] if key[0] in lone)]
     side = Side()
     groups: dict[str, list[Hashable]] = defaultdict(list)
     for place, key in kept:

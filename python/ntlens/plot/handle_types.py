@@ -112,7 +112,9 @@ def handle_types(dump: ntlens.Dump, *, processes: int = 40, types: int = 14) -> 
 
 
 def _most(totals: Counter[T], number: int) -> list[T]:
-    return [key for key, _ in sorted(totals.items(), key=lambda item: (-item[1], str(item[0])))[:number]]
+    """Those with the most; the only other one would take as much room as the line that says so."""
+    ordered = [key for key, _ in sorted(totals.items(), key=lambda item: (-item[1], str(item[0])))]
+    return ordered if len(ordered) == number + 1 else ordered[:number]
 
 
 def _line(sheet: Sheet, y: float, values: list[int], rest: int | None, most: int | None) -> None:

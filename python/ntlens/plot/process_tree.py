@@ -27,7 +27,7 @@ from ntlens.plot._picture import (
     others,
     protection_fill,
 )
-from ntlens.plot._text import clean, count, width
+from ntlens.plot._text import count, fit, width
 
 STEP = 0.17
 #: Deeper processes stand below each other: an indentation has an end, a chain of parents need not have one.
@@ -243,14 +243,12 @@ def _draw(sheet: Sheet, lines: list[Line]) -> None:
         pid = known(row.pid) if len(line.rows) == 1 else ""
         sheet.name(left - 0.1, y, pid, PID, color=SOFT, ha="right")
         times = f" × {len(line.rows)}" if len(line.rows) > 1 else ""
-        room = left + NAME - x - 0.1 - width(times, BODY)
-        name = known(row.name)
-        sheet.name(x, y, name, room, color=color)
+        text = fit(known(row.name), left + NAME - x - 0.1 - width(times, BODY), BODY) + times
+        sheet.name(x, y, text, NAME, color=color)
         if times:
-            pids = "  " + " ".join(known(one.pid) for one in line.rows)
-            at = x + width(clean(name), BODY)
-            sheet.say(at, y, times, BODY, color=color)
-            sheet.name(at + width(times, BODY), y, pids, left + NAME - at - width(times, BODY) - 0.1, SMALL, color=SOFT)
+            at = x + width(text, BODY) + 0.12
+            pids = " ".join(known(one.pid) for one in line.rows)
+            sheet.name(at, y, pids, left + NAME - at - 0.1, SMALL, color=SOFT)
         # In none, as System is, or nobody knows in which.
         in_none = row.session_id is None and row.absent.get("session_id") == "not-applicable"
         text = "-" if in_none else known(row.session_id)

@@ -26,7 +26,7 @@ from ntlens.plot._picture import (
     others,
     protection_fill,
 )
-from ntlens.plot._text import clean, count, fit, width
+from ntlens.plot._text import count, fit, width
 
 LEFT, CELL, NAMES = 1.65, 1.75, 4
 #: Signers in the order of the page, by their numbers. Who may open whom is a table of the kernel's and no order.
@@ -143,9 +143,8 @@ def _cell(
     for number, (name, times) in enumerate(shown):
         at = y + 0.4 + ROW * number
         suffix = f" × {times}" if times > 1 else ""
-        text = fit(name, CELL - 0.2 - width(suffix, SMALL), SMALL)
+        text = fit(name, CELL - 0.2 - width(suffix, SMALL), SMALL) + suffix
         sheet.name(x + 0.1, at, text, CELL, SMALL, color=INK)
-        sheet.say(x + 0.1 + width(clean(text), SMALL), at, suffix, SMALL, color=SOFT)
     if rest:
         total = sum(times for _, times in rest)
         sheet.say(

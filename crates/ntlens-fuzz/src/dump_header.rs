@@ -1,5 +1,5 @@
 //! Headers of every kind of dump: a byte that chooses the kind, then numbers that are written over the headers, each with its
-//! place and size. Each dump is read as the target [`open`](crate::open) does.
+//! place and size. Each dump is read as the target [`open`] does.
 
 use crate::dump_files::all;
 use crate::input::Input;

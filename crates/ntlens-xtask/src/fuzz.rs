@@ -13,8 +13,9 @@ pub(crate) const ABOUT: &str = "run libFuzzer on all targets or some [--seconds 
 
 /// Seconds for each target if nothing is said.
 const SECONDS: &str = "60";
-/// Bounds of one input: memory in MiB, and seconds. No memory is taken that a dump only claims to have.
-const BOUNDS: [&str; 2] = ["-rss_limit_mb=512", "-timeout=2"];
+/// Bounds of one input: memory in MiB, and seconds by the clock, many times what any takes, since other work may have the
+/// processors.
+const BOUNDS: [&str; 2] = ["-rss_limit_mb=512", "-timeout=10"];
 /// The head of the log's table.
 const HEAD: &str =
     "| target | executions | last run | edges | features | open crashes |\n|---|---:|---|---:|---:|---:|\n";

@@ -5,7 +5,7 @@ use crate::frames::Placement;
 use crate::image::Image;
 use crate::job::JobSpec;
 use crate::physical::PAGE;
-use crate::process_spec::ProcessSpec;
+use crate::process_spec::{HandleSpec, ProcessSpec};
 use crate::sensor_spec::{CallbackSpec, LoggerSpec, ProviderSpec};
 use ntlens_core::layout::{Layouts, PdbId};
 
@@ -259,6 +259,12 @@ impl Machine {
         spec.pid = Some(pid);
         self.processes.push(spec);
         pid
+    }
+
+    /// Gives a handle to a process that was added.
+    pub fn handle(&mut self, pid: u64, handle: HandleSpec) -> &mut Self {
+        self.spec(pid).handles.push(handle);
+        self
     }
 
     /// Takes a process out of the list of active processes.

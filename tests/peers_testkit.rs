@@ -12,7 +12,7 @@ use common::{Tally, record, shared};
 use kdmp_parser::gxa::{Gpa, Gva};
 use kdmp_parser::parse::KernelDumpParser;
 use kdmp_parser::{phys, virt};
-use ntlens_testkit::truth::{Process, Truth};
+use ntlens_testkit::truth::{Handle, Process, Truth};
 use ntlens_testkit::{Image, Kind, Machine, layouts};
 use peer::{given_symbols, memprocfs, python, volatility_all};
 use serde_json::{Value as Json, json};
@@ -156,7 +156,12 @@ fn check_processes(tally: &mut Tally, place: &str, tables: &Json, image: &Image,
 
 /// How many handles the peer left out because their objects store zero for their type, which is its known fault.
 fn check_handles(tally: &mut Tally, place: &str, rows: &Json, image: &Image, truth: &Truth) -> usize {
-    let found = columns(rows, &["PID", "HandleValue", "Offset", "Type", "GrantedAccess"]);
+    let mut found = columns(rows, &["PID", "HandleValue", "Offset", "Type", "GrantedAccess"]);
+    // Known fault of the peer: in the entries before Windows 8 it takes the bit that protects from closing for a right.
+    let protected = image.layouts().place("_HANDLE_TABLE_ENTRY", "GrantedAccessBits").is_err();
+    for access in found.iter_mut().filter(|_| protected).map(|row| &mut row[4]) {
+        *access = (access.as_u64().unwrap() & 0x1ff_ffff).into();
+    }
     let (header, index) = (0x30, kit::offset(image, "_OBJECT_HEADER", "TypeIndex"));
     let stores_zero = |object: u64| image.read(object - header + index, 1) == Some(vec![0]);
     let (mut expected, mut dropped) = (Vec::new(), 0);
@@ -246,9 +251,12 @@ fn memprocfs_reads_the_same() {
         tally.check("build", place, &found["build"], &truth.build.into());
         let mut processes = found["processes"].as_array().unwrap().clone();
         processes.sort_by_key(|process| process["pid"].as_u64());
-        // It leaves out those that ended or are hidden.
+        // Known limits of the peer: it leaves out what has ended; without a server's symbols it has, for Windows 7, the list
+        // alone and no names of types.
+        let old = truth.build < 9200;
         let mut expected: Vec<&Process> =
-            truth.processes.iter().filter(|process| process.exit_time.is_none() && process.in_active_list).collect();
+            truth.processes.iter().filter(|process| process.exit_time.is_none()).collect();
+        expected.retain(|process| process.in_active_list || !old);
         expected.sort_by_key(|process| process.pid);
         tally.check("processes", place, &processes.len().into(), &expected.len().into());
         for (found, expected) in processes.iter().zip(expected) {
@@ -265,15 +273,11 @@ fn memprocfs_reads_the_same() {
             ] {
                 tally.check(column, &place, &found[column], &expected);
             }
+            let kind = |handle: &Handle| if old { "" } else { &*handle.kind }.to_owned();
             let handles = expected.handles.iter();
-            let handles = handles.map(|handle| json!([handle.handle, handle.object, handle.kind, handle.access]));
-            same(
-                &mut tally,
-                "handles",
-                &place,
-                &sorted(found["handles"].as_array().unwrap().clone()),
-                &sorted(handles.collect()),
-            );
+            let handles = handles.map(|handle| json!([handle.handle, handle.object, kind(handle), handle.access]));
+            let found = found["handles"].as_array().unwrap().clone();
+            same(&mut tally, "handles", &place, &sorted(found), &sorted(handles.collect()));
         }
         let modules = truth.modules.iter().filter(|module| !module.hidden);
         let expected: Vec<Json> = modules.map(|module| json!([module.name, module.base, module.size])).collect();

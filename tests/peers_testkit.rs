@@ -119,6 +119,9 @@ fn check_info(tally: &mut Tally, place: &str, rows: &Json, truth: &Truth) {
     tally.check("info", &format!("{place} NTBuildLab"), &value("NTBuildLab"), &lab.into());
 }
 
+/// Columns of pslist and psscan.
+const OF_PROCESSES: [&str; 7] = ["PID", "PPID", "ImageFileName", "Offset(V)", "Threads", "SessionId", "Wow64"];
+
 fn check_processes(tally: &mut Tally, place: &str, tables: &Json, image: &Image, truth: &Truth) {
     let row = |process: &Process, at: u64| {
         json!([
@@ -131,10 +134,9 @@ fn check_processes(tally: &mut Tally, place: &str, tables: &Json, image: &Image,
             process.wow64,
         ])
     };
-    const COLUMNS: [&str; 7] = ["PID", "PPID", "ImageFileName", "Offset(V)", "Threads", "SessionId", "Wow64"];
     let active = listed(truth);
     let expected: Vec<Json> = active.iter().map(|process| row(process, process.eprocess & CUT)).collect();
-    let found = columns(&tables["windows.pslist"], &COLUMNS);
+    let found = columns(&tables["windows.pslist"], &OF_PROCESSES);
     same(tally, "pslist", place, &found.into(), &expected.into());
     let times = tables["windows.pslist"].as_array().unwrap().iter();
     let times: Vec<Json> = times.map(|row| json!([moment(&row["CreateTime"]), moment(&row["ExitTime"])])).collect();
@@ -150,7 +152,7 @@ fn check_processes(tally: &mut Tally, place: &str, tables: &Json, image: &Image,
         _ => at & CUT,
     };
     let expected: Vec<Json> = truth.processes.iter().map(|process| row(process, place_of(process.eprocess))).collect();
-    let found = columns(&tables["windows.psscan"], &COLUMNS);
+    let found = columns(&tables["windows.psscan"], &OF_PROCESSES);
     same(tally, "psscan", place, &sorted(found), &sorted(expected));
 }
 

@@ -208,11 +208,11 @@ fn rows(tally: &mut Tally, place: &str, dump: &OpenDump, table: &str) -> Vec<Jso
 /// Rows as these columns alone, in any order.
 fn narrowed(rows: &[Json], columns: &[&str]) -> Vec<String> {
     let row = |row: &Json| Json::from(columns.iter().map(|column| row[*column].clone()).collect::<Vec<_>>());
-    sorted(rows.iter().map(row).collect())
+    sorted(rows.iter().map(row))
 }
 
-fn sorted(rows: Vec<Json>) -> Vec<String> {
-    let mut rows: Vec<String> = rows.iter().map(ToString::to_string).collect();
+fn sorted(rows: impl Iterator<Item = Json>) -> Vec<String> {
+    let mut rows: Vec<String> = rows.map(|row| row.to_string()).collect();
     rows.sort();
     rows
 }
@@ -261,7 +261,7 @@ fn check_tokens(tally: &mut Tally, place: &str, dump: &OpenDump, truth: &Truth) 
             token.token_flags
         ])
     });
-    same(tally, place, "tokens", &found, &sorted(expected.collect()));
+    same(tally, place, "tokens", &found, &sorted(expected));
 }
 
 fn check_handles(tally: &mut Tally, place: &str, dump: &OpenDump, truth: &Truth) {
@@ -273,28 +273,22 @@ fn check_handles(tally: &mut Tally, place: &str, dump: &OpenDump, truth: &Truth)
             json!([process.pid, handle.handle, address(handle.object), handle.kind, handle.access, name])
         })
     });
-    same(tally, place, "handles", &found, &sorted(expected.collect()));
+    same(tally, place, "handles", &found, &sorted(expected));
 }
+
+const OF_JOBS: [&str; 7] =
+    ["job", "session_id", "processes", "limit_flags_raw", "ui_restrictions_raw", "parent_job", "server_silo_globals"];
 
 fn check_groups(tally: &mut Tally, place: &str, dump: &OpenDump, truth: &Truth) {
     let found = narrowed(&rows(tally, place, dump, "sessions"), &["session_id", "space", "processes"]);
     let expected = truth.sessions.iter().map(|known| json!([known.session_id, address(known.va), known.pids]));
-    same(tally, place, "sessions", &found, &sorted(expected.collect()));
-    const COLUMNS: [&str; 7] = [
-        "job",
-        "session_id",
-        "processes",
-        "limit_flags_raw",
-        "ui_restrictions_raw",
-        "parent_job",
-        "server_silo_globals",
-    ];
-    let found = narrowed(&rows(tally, place, dump, "jobs"), &COLUMNS);
+    same(tally, place, "sessions", &found, &sorted(expected));
+    let found = narrowed(&rows(tally, place, dump, "jobs"), &OF_JOBS);
     let expected = truth.jobs.iter().map(|job| {
         let (parent, globals) = (hex(job.parent), hex(job.silo_globals));
         json!([address(job.va), job.session_id, job.processes, job.limit_flags, job.ui_restrictions, parent, globals])
     });
-    same(tally, place, "jobs", &found, &sorted(expected.collect()));
+    same(tally, place, "jobs", &found, &sorted(expected));
 }
 
 fn check_crossings(tally: &mut Tally, place: &str, dump: &OpenDump, truth: &Truth) {
@@ -305,13 +299,13 @@ fn check_crossings(tally: &mut Tally, place: &str, dump: &OpenDump, truth: &Trut
         let relation = known.class.replace('_', "-");
         json!([known.pid, known.handle, address(known.object), known.path, relation, known.namespace_session])
     });
-    same(tally, place, "crossings of sessions", &narrowed(&of("session"), &columns), &sorted(expected.collect()));
+    same(tally, place, "crossings of sessions", &narrowed(&of("session"), &columns), &sorted(expected));
     let columns = ["holder_pid", "handle", "object", "path", "holder_silo", "object_silo"];
     let expected = truth.cross_silo.iter().map(|known| {
         let (holder, home) = (hex(known.holder_silo), hex(known.home_silo));
         json!([known.pid, known.handle, address(known.object), known.path, holder, home])
     });
-    same(tally, place, "crossings of containers", &narrowed(&of("silo"), &columns), &sorted(expected.collect()));
+    same(tally, place, "crossings of containers", &narrowed(&of("silo"), &columns), &sorted(expected));
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 """How long a table takes to be a frame: the bare query beside query and `to_pandas`, in one run.
 
 Run it with a release wheel: `python benches/python_handles.py DUMP [ROUNDS]`. For a machine of 70,000 handles:
-`write_dump 10.0.19041.1288 full handles.dmp 5500 4096`, an example of the crate ntlens-testkit.
+`ntlens-testkit make --build 19041.1288 --kind full --processes 5500 --memory 4096 handles.dmp` writes it.
 """
 
 import statistics

@@ -116,6 +116,21 @@ fn the_python_module_decodes_nothing() {
 }
 
 #[test]
+fn the_testkit_has_nothing_of_the_parser_but_the_types_of_layouts() {
+    let mut wrong = Vec::new();
+    for (path, text) in sources("crates/ntlens-testkit/src") {
+        let foreign = |line: &str| {
+            let parser = line.contains("ntlens_core") && !line.contains("ntlens_core::layout::");
+            let symbols = line.contains("ntlens_symbols") && path != Path::new("kernels.rs");
+            parser || symbols || line.contains("ntlens::")
+        };
+        let lines = code(&text).filter(|(_, line)| foreign(line));
+        wrong.extend(lines.map(|(number, line)| format!("{}:{number}: {}", path.display(), line.trim())));
+    }
+    assert!(wrong.is_empty(), "a constant that both share cancels itself out when it is wrong:\n{}", wrong.join("\n"));
+}
+
+#[test]
 fn no_file_is_too_long() {
     let mut wrong = Vec::new();
     for folder in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).unwrap() {

@@ -295,21 +295,7 @@ fn made_up_machines_of_every_build() {
                 .handles
                 .iter()
                 .map(|handle| {
-                    let name = match handle.kind.as_str() {
-                        "Process" => {
-                            let of = truth.processes.iter().find(|of| of.eprocess == handle.object).unwrap();
-                            Some(format!("PID {} {}", of.pid, of.image_name))
-                        }
-                        "Thread" => {
-                            let threads = |of: &&ntlens_testkit::truth::Process| {
-                                of.threads.iter().any(|thread| thread.va == handle.object)
-                            };
-                            let of = truth.processes.iter().find(threads).unwrap();
-                            let thread = of.threads.iter().find(|thread| thread.va == handle.object).unwrap();
-                            Some(format!("{}.{}", of.pid, thread.tid))
-                        }
-                        _ => handle.name.clone(),
-                    };
+                    let name = kit::contract_name(truth, handle);
                     json!([handle.handle, handle.object, handle.kind, handle.access, name])
                 })
                 .collect();

@@ -1,7 +1,7 @@
 """What the tests share: the sample dump, and machines whose truth is known, which lie beside the project.
 
 The package must be installed. `NTLENS_SHARED` names the folder of machines, `NTLENS_CLI` the built command and
-`NTLENS_WRITE_DUMP` the built example of that name; what is not there is skipped, and says so.
+`NTLENS_TESTKIT` that of the testkit; what is not there is skipped, and says so.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def cli() -> Path:
 
 
 @pytest.fixture(scope="session")
-def write_dump() -> Path:
-    return built("NTLENS_WRITE_DUMP", "examples/write_dump")
+def testkit() -> Path:
+    return built("NTLENS_TESTKIT", "ntlens-testkit")
 
 
 @pytest.fixture(scope="session")

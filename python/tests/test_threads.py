@@ -123,10 +123,11 @@ def test_an_exception_of_the_callback_ends_the_work(demo_bytes: bytes) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_large_dump_takes_little_memory(write_dump: Path, tmp_path: Path) -> None:
+def test_a_large_dump_takes_little_memory(testkit: Path, tmp_path: Path) -> None:
     """A machine of 16 GiB, of which the file has nearly nothing: 200 MiB hold Python, pandas and the answer."""
     dump = tmp_path / "large.dmp"
-    subprocess.run([write_dump, "10.0.19041.1288", "full", dump, "60", str(16 << 10), "1"], check=True)
+    make = [testkit, "make", "--build", "19041.1288", "--kind", "full", "--processes", "60", "--memory", str(16 << 10)]
+    subprocess.run([*make, dump], check=True)
     assert dump.stat().st_size > 15 << 30
     program = """if True:
         import ntlens, pandas, sys

@@ -4,7 +4,7 @@
 use crate::common::{Tally, address, document};
 use ntlens::OpenDump;
 use ntlens::layout::Layouts;
-use ntlens_testkit::truth::{Process, Truth};
+use ntlens_testkit::truth::{Handle, Process, Truth};
 use ntlens_testkit::{
     CallbackKind, CallbackSpec, DumpOptions, Image, Kind, LoggerSpec, Machine, ProcessSpec, ProviderKind, ProviderSpec,
     TokenSpec, layouts, versions,
@@ -137,6 +137,23 @@ pub(crate) fn check_all(tally: &mut Tally, place: &str, dump: &OpenDump, truth: 
     check_crash(tally, place, dump, truth, kind);
     check_coverage(tally, place, dump, truth, kind);
     check_translations(tally, place, dump, truth);
+}
+
+/// The name of a handle's object as the output contract has it, which writes processes and threads in its own way.
+pub(crate) fn contract_name(truth: &Truth, handle: &Handle) -> Option<String> {
+    match handle.kind.as_str() {
+        "Process" => {
+            let of = truth.processes.iter().find(|of| of.eprocess == handle.object).unwrap();
+            Some(format!("PID {} {}", of.pid, of.image_name))
+        }
+        "Thread" => {
+            let mut threads =
+                truth.processes.iter().flat_map(|of| of.threads.iter().map(move |thread| (of.pid, thread)));
+            let (pid, thread) = threads.find(|(_, thread)| thread.va == handle.object).unwrap();
+            Some(format!("{pid}.{}", thread.tid))
+        }
+        _ => handle.name.clone(),
+    }
 }
 
 /// The document of an answer. A dump without damage has nothing to complain of.

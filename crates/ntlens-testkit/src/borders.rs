@@ -48,8 +48,7 @@ impl Machine {
         if !self.named_objects.iter().any(|(_, known)| *known == path) {
             self.named_object("Event", &path);
         }
-        self.spec(holder).handles.push(HandleSpec::named(path, access));
-        self
+        self.handle(holder, HandleSpec::named(path, access))
     }
 
     /// Adds a container with this session as its first one; the number of its job. Builds before Windows 10 have none:

@@ -1,7 +1,7 @@
 //! Handles as a machine at work has them: files, keys, sections, events, ports, and objects with names.
 
 use crate::machine::Machine;
-use crate::process_spec::{HandleSpec, HandleTarget};
+use crate::process_spec::{HandleSpec, HandleTarget, ProcessSpec};
 use crate::rng::Rng;
 
 /// The volume that files are on.
@@ -34,6 +34,8 @@ impl Machine {
             .filter(|spec| spec.exit_time.is_none())
             .map(|spec| (spec.pid.unwrap_or_default(), spec.session))
             .collect();
+        let is_threaded = |spec: &&ProcessSpec| spec.exit_time.is_none() && spec.threads > 0;
+        let threaded: Vec<u64> = self.processes.iter().filter(is_threaded).filter_map(|spec| spec.pid).collect();
         let mut number = 0;
         for (pid, session) in &alive {
             let mut unnamed = |kind| {
@@ -61,11 +63,11 @@ impl Machine {
                     15 => unnamed("ALPC Port"),
                     16 => unnamed("IoCompletion"),
                     17 | 18 => {
-                        let path = named(session.filter(|session| *session > 0), rng.below(NAMED));
+                        let path = named(session.filter(|session| matches!(session, 1 | 2)), rng.below(NAMED));
                         HandleSpec::new(HandleTarget::Named(path), ALL)
                     }
                     _ => {
-                        let other = alive[rng.below(alive.len() as u64) as usize].0;
+                        let other = threaded[rng.below(threaded.len() as u64) as usize];
                         HandleSpec::new(HandleTarget::Thread(other), 0x1800)
                     }
                 });

@@ -10,6 +10,28 @@ use ntlens_core::layout::Layouts;
 use std::io::{self, Cursor, Seek, Write};
 
 /// The memory of a machine at one moment.
+///
+/// ```
+/// use ntlens_testkit::{Kind, Machine, ProcessSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// let pid = machine.process(ProcessSpec::named("tool.exe").session(1));
+/// let mut image = machine.build();
+///
+/// // What is true, and what memory holds at that place.
+/// let process = image.truth().process(pid).unwrap().clone();
+/// let at = process.eprocess + u64::from(image.layouts().place("_EPROCESS", "UniqueProcessId").unwrap().offset);
+/// assert_eq!(image.read(at, 8).unwrap(), pid.to_le_bytes());
+/// let user = image.read_in(image.space(pid).unwrap(), process.image_base.unwrap(), 2);
+/// assert_eq!(user.as_deref(), Some(&b"MZ"[..]));
+///
+/// // Damage it, and write what is left.
+/// image.write_kernel(at, &[0xff; 8]);
+/// let mut file = std::io::Cursor::new(Vec::new());
+/// let truth = image.write(Kind::Full, &mut file)?;
+/// assert_eq!(truth.dump.unwrap().dump_type, 1);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Image {
     pub(crate) layouts: Layouts,

@@ -2,21 +2,26 @@
 //! such dumps can be tested.
 //!
 //! Structure offsets, bitfields and symbol addresses come from the [`Layouts`](ntlens_core::layout::Layouts) of a real
-//! kernel; everything else (dump formats, page tables, encodings) is written here a second time and shares nothing with
-//! the parser, so that a wrong constant cannot cancel itself out.
+//! kernel, which is all that this crate takes from the parser's; everything else (dump formats, page tables, encodings)
+//! is written here a second time and shares nothing with it, so that a wrong constant cannot cancel itself out.
+//!
+//! A [`Machine`] takes wishes, [`Machine::build`] writes its memory, the [`Image`] writes dumps of every [`Kind`] and has the
+//! [`Truth`]. The same calls give the same bytes.
 //!
 //! ```
 //! use ntlens_testkit::{Kind, Machine, ProcessSpec, layouts};
 //!
 //! let layouts = layouts("10.0.19041.1288").expect("a kernel that is embedded");
-//! let mut machine = Machine::new(layouts).seed(7);
+//! let mut machine = Machine::new(layouts).seed(7).memory(32 << 20);
 //! let pid = machine.process(ProcessSpec::named("lsass.exe").protection(0x41).signature(0x3c, 0xc));
 //! machine.hide(pid);
 //! let image = machine.build();
 //! let dump = image.to_vec(Kind::BitmapKernel { live: false });
+//! assert_eq!(&dump[..8], b"PAGEDU64");
 //! assert!(!image.truth().process(pid).unwrap().in_active_list);
-//! # let _ = dump;
 //! ```
+//!
+//! A wish that contradicts another, or that does not fit into memory, panics: the caller is a test.
 #![forbid(unsafe_code)]
 // A test tool that reads only its own data: a wish that cannot be met stops the test.
 #![allow(
@@ -28,6 +33,11 @@
     clippy::cast_sign_loss,
     clippy::cast_possible_wrap
 )]
+
+/// The package's README, whose examples are tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod assembly;
 mod borders;

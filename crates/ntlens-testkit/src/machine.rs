@@ -5,11 +5,21 @@ use crate::frames::Placement;
 use crate::image::Image;
 use crate::job::JobSpec;
 use crate::physical::PAGE;
-use crate::process_spec::ProcessSpec;
+use crate::process_spec::{HandleSpec, ProcessSpec};
 use crate::sensor_spec::{CallbackSpec, LoggerSpec, ProviderSpec};
 use ntlens_core::layout::{Layouts, PdbId};
 
 /// A loaded module.
+///
+/// ```
+/// use ntlens_testkit::{Machine, ModuleSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// machine.module(ModuleSpec::named("good.sys").size(0x8000)).module(ModuleSpec::named("bad.sys").hidden());
+/// let image = machine.build();
+/// let modules: Vec<_> = image.truth().modules.iter().map(|module| (module.name.as_str(), module.hidden)).collect();
+/// assert_eq!(modules, [("ntoskrnl.exe", false), ("good.sys", false), ("bad.sys", true)]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct ModuleSpec {
     pub(crate) name: String,
@@ -47,6 +57,16 @@ impl ModuleSpec {
 }
 
 /// Where the memory of `win32k.sys` is mapped.
+///
+/// ```
+/// use ntlens_testkit::{Machine, ProcessSpec, Win32k, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(40 << 20).win32k(Win32k::Session);
+/// machine.process(ProcessSpec::named("csrss.exe").session(1));
+/// let image = machine.hook_service(0x1003).build();
+/// let hooked: Vec<_> = image.truth().services.iter().filter(|service| service.hooked).collect();
+/// assert_eq!((hooked[0].index, hooked[0].module), (0x1003, "win32k.sys"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Win32k {
     /// In the memory that all processes share.
@@ -64,6 +84,26 @@ pub(crate) struct InterruptSpec {
 }
 
 /// A machine to be built. The same calls give the same bytes.
+///
+/// What the whole machine is like is said first, and passed on; what is added to it is added in place, and gives the id or
+/// number by which other calls name it.
+///
+/// ```
+/// use ntlens_testkit::{Kind, Machine, Placement, ProcessSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.20348.1129").unwrap())
+///     .seed(3)
+///     .memory(48 << 20)
+///     .processors(1)
+///     .five_level_paging()
+///     .encoded_kdbg()
+///     .placement(Placement::Scattered);
+/// let parent = machine.process(ProcessSpec::named("services.exe"));
+/// let child = machine.process(ProcessSpec::named("svchost.exe").parent(parent));
+/// machine.named_object("Mutant", "\\BaseNamedObjects\\OneInstance").unloaded("dump_storport.sys");
+/// let truth = machine.current_process(child).build().truth().clone();
+/// assert_eq!((truth.kernel.paging_levels, truth.kernel.current_process), (5, child));
+/// ```
 ///
 /// # Panics
 /// Every method that builds or writes panics when the wishes contradict each other or memory runs out: the caller is a
@@ -259,6 +299,12 @@ impl Machine {
         spec.pid = Some(pid);
         self.processes.push(spec);
         pid
+    }
+
+    /// Gives a handle to a process that was added.
+    pub fn handle(&mut self, pid: u64, handle: HandleSpec) -> &mut Self {
+        self.spec(pid).handles.push(handle);
+        self
     }
 
     /// Takes a process out of the list of active processes.

@@ -1,6 +1,20 @@
 //! What shall watch a machine: trace sessions, providers of trace events, and functions that drivers have the kernel call.
 
 /// A trace session.
+///
+/// ```
+/// use ntlens_testkit::{LoggerSpec, Machine, ProcessSpec, ProviderSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// let defender = machine.process(ProcessSpec::named("MsMpEng.exe").protection(0x31));
+/// machine.logger(LoggerSpec::named("DefenderApiLogger").slot(4).consumer(defender).flag("RealTime"));
+/// let threat_intelligence = 0xf4e1_897c_bb5d_5668_f1d8_040f_4d8d_d344;
+/// machine.provider(ProviderSpec::new(threat_intelligence).enabled(4, 0xff, u64::MAX, 0).process(defender));
+/// let image = machine.build();
+/// let logger = &image.truth().loggers[0];
+/// assert_eq!((logger.slot, &logger.consumers), (4, &vec![defender]));
+/// assert_eq!(image.truth().providers[0].guid, "f4e1897c-bb5d-5668-f1d8-040f4d8dd344");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoggerSpec {
     pub(crate) name: String,
@@ -92,7 +106,7 @@ pub enum ProviderKind {
     Group,
 }
 
-/// A provider of trace events.
+/// A provider of trace events; [`LoggerSpec`] has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderSpec {
     pub(crate) guid: u128,
@@ -162,6 +176,20 @@ pub enum CallbackKind {
 }
 
 /// Functions that a driver has the kernel call.
+///
+/// ```
+/// use ntlens_testkit::{CallbackKind, CallbackSpec, Machine, ModuleSpec, layouts};
+///
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// machine.module(ModuleSpec::named("WdFilter.sys").size(0x8000));
+/// machine
+///     .callback(CallbackSpec::new(CallbackKind::Process, Some("WdFilter.sys")).slot(63))
+///     .callback(CallbackSpec::new(CallbackKind::Registry, None).altitude("385100"));
+/// let image = machine.build();
+/// let [process, registry] = &image.truth().callbacks[..] else { panic!() };
+/// assert_eq!((process.slot, process.module.as_deref()), (Some(63), Some("WdFilter.sys")));
+/// assert_eq!((registry.altitude.as_deref(), registry.module.as_deref()), (Some("385100"), None));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallbackSpec {
     pub(crate) kind: CallbackKind,

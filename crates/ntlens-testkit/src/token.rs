@@ -5,6 +5,19 @@ use crate::pool::PoolKind;
 use crate::truth;
 
 /// Who a process runs as.
+///
+/// ```
+/// use ntlens_testkit::{Machine, ProcessSpec, TokenSpec, layouts};
+///
+/// let mut token = TokenSpec::user(1001, 0x1000);
+/// token.sids.push(("S-1-5-32-544".into(), 0x10));
+/// let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+/// let pid = machine.process(ProcessSpec::named("sandboxed.exe").session(1).token(token));
+/// let image = machine.build();
+/// let token = &image.truth().process(pid).unwrap().token;
+/// assert_eq!((token.integrity_sid.as_str(), token.session_id), ("S-1-16-4096", 1));
+/// assert_eq!(token.sids.last().unwrap().sid, "S-1-5-32-544");
+/// ```
 #[derive(Clone, Debug)]
 pub struct TokenSpec {
     /// The user and the groups with their attributes; the first is the user.

@@ -146,10 +146,15 @@ fn user_code_may_have_page_tables_of_its_own() {
 
 #[test]
 fn the_same_wishes_give_the_same_bytes() {
-    let machine = Machine::typical(layouts("10.0.19041.1288").unwrap(), 9, 32);
-    let kind = Kind::BitmapKernel { live: false };
-    assert!(machine.build().to_vec(kind) == machine.build().to_vec(kind));
-    assert!(machine.build().to_vec(kind) != machine.clone().seed(10).build().to_vec(kind));
+    let mut machine = Machine::typical(layouts("10.0.19041.1288").unwrap(), 9, 32).memory(60 << 20);
+    machine.busy(20).typical_jobs().typical_crossings();
+    let (one, again, other) = (machine.build(), machine.build(), machine.clone().seed(10).build());
+    assert_eq!(one.truth().to_json(), again.truth().to_json());
+    for kind in Kind::ALL {
+        let bytes = one.to_vec(kind);
+        assert!(bytes == again.to_vec(kind), "{kind}");
+        assert!(bytes != other.to_vec(kind), "{kind}");
+    }
 }
 
 #[test]
@@ -221,24 +226,14 @@ fn tables_of_handles_have_the_levels_asked_for() {
 #[test]
 fn every_kind_has_the_geometry_of_its_header() {
     let image = Machine::typical(layouts("10.0.19041.1288").unwrap(), 2, 32).build();
-    for kind in [
-        Kind::Full,
-        Kind::Summary,
-        Kind::Triage,
-        Kind::BitmapFull { active: false },
-        Kind::BitmapFull { active: true },
-        Kind::BitmapKernel { live: false },
-        Kind::BitmapKernel { live: true },
-        Kind::RdmpKernel,
-        Kind::RdmpUser,
-        Kind::RdmpFull,
-    ] {
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Raw) {
         let mut out = std::io::Cursor::new(Vec::new());
         let dump = image.write(kind, &mut out).unwrap().dump.unwrap();
         let mut file = out.into_inner();
         file.resize(usize::try_from(dump.file_size).unwrap(), 0);
         assert_eq!(&file[..8], b"PAGEDU64");
         assert_eq!(file[0xf98], u8::try_from(dump.dump_type).unwrap());
+        assert_eq!((kind.dump_type(), kind.name().parse()), (Some(dump.dump_type), Ok(kind)));
         let Some(first) = dump.first_page_offset else {
             assert_eq!(&file[file.len() - 4..], b"TRGD");
             continue;
@@ -250,6 +245,37 @@ fn every_kind_has_the_geometry_of_its_header() {
         let pages = file[usize::try_from(first).unwrap()..].chunks(0x1000);
         assert_eq!(pages.filter(|page| page[slot..slot + 8] == entry).count(), 1);
     }
+}
+
+#[test]
+fn the_schema_in_the_package_is_that_of_the_truth() {
+    let held: serde_json::Value = serde_json::from_str(include_str!("../truth.schema.json")).unwrap();
+    assert!(
+        held == ntlens_testkit::truth::schema(),
+        "`ntlens-testkit schema` prints what belongs into truth.schema.json"
+    );
+}
+
+#[test]
+fn keys_are_in_the_hive_with_the_longest_root() {
+    let mut machine = Machine::new(layouts("10.0.19041.1288").unwrap()).memory(32 << 20);
+    let (software, vendor) = ("\\REGISTRY\\MACHINE\\SOFTWARE", "\\REGISTRY\\MACHINE\\SOFTWARE\\Vendor");
+    machine.hive(software, "a").hive(vendor, "b");
+    let keys = [format!("{software}\\Other"), vendor.into(), format!("{vendor}X"), "\\REGISTRY\\MACHINE".into()];
+    let spec = ProcessSpec::named("keys.exe");
+    let pid = machine.process(keys.iter().fold(spec, |spec, key| spec.handle(HandleSpec::key(key, 0x2_0019))));
+    let image = machine.build();
+    let reader = Reader(&image);
+    let links = reader.offset("_CMHIVE", "HiveList");
+    let listed: Vec<u64> = reader.list(reader.symbol("CmpHiveListHead")).iter().map(|entry| entry - links).collect();
+    let [first, second] = &image.truth().hives[..] else { panic!() };
+    assert_eq!(listed, [first.va, second.va]);
+    let hive = |handle: &ntlens_testkit::truth::Handle| {
+        let block = reader.u64(handle.object + reader.offset("_CM_KEY_BODY", "KeyControlBlock"));
+        reader.u64(block + reader.offset("_CM_KEY_CONTROL_BLOCK", "KeyHive"))
+    };
+    let found: Vec<u64> = image.truth().process(pid).unwrap().handles.iter().map(hive).collect();
+    assert_eq!(found, [first.va, second.va, first.va, 0]);
 }
 
 #[test]

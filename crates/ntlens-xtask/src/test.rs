@@ -74,7 +74,9 @@ fn shared(root: &Path) -> Option<PathBuf> {
 /// A Python with the peers that the tests compare with, made once; `None`, with a message, where that cannot be done.
 fn peers(root: &Path) -> Option<PathBuf> {
     // Without jsonschema volatility3 takes any table for a valid one.
-    const PACKAGES: [&str; 3] = ["volatility3==2.28.2", "kdmp-parser==0.7.4", "jsonschema==4.26.0"];
+    // MemProcFS needs libusb-1.0 of the system besides, without which its tests say that they were skipped.
+    const PACKAGES: [&str; 4] =
+        ["volatility3==2.28.2", "kdmp-parser==0.7.4", "jsonschema==4.26.0", "memprocfs==5.19.0"];
     let python = environment("python3", &root.join("target/peers"), &PACKAGES);
     if python.is_none() {
         println!("== peers: skipped, Python or its packages {PACKAGES:?} cannot be had here");

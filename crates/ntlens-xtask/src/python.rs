@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What builds and checks the wheel, and the libraries that read its tables.
-const PACKAGES: [&str; 10] = [
+const PACKAGES: [&str; 12] = [
     "maturin==1.16.0",
     "pytest==9.2.0",
     "mypy==2.4.1",
@@ -17,6 +17,8 @@ const PACKAGES: [&str; 10] = [
     "polars==2.1.0",
     "duckdb==2.0.1",
     "fsspec==2026.9.0",
+    "volatility3==2.28.2",
+    "jsonschema==4.26.0",
 ];
 /// Interpreters that may be there, the oldest that the wheel is for first.
 const PYTHONS: [&str; 3] = ["python3.11", "python3", "python"];

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from os import PathLike
-from typing import Any, Protocol, SupportsIndex, TypeAlias, final, overload
+from typing import Any, Literal, Protocol, SupportsIndex, TypeAlias, TypedDict, final, overload, type_check_only
 
 import pandas  # type: ignore[import-untyped, import-not-found, unused-ignore]
 import polars  # type: ignore[import-untyped, import-not-found, unused-ignore]
@@ -40,6 +40,24 @@ class _BinaryFile(Protocol):
 _Source: TypeAlias = str | PathLike[str] | Buffer | _BinaryFile
 _Path: TypeAlias = str | PathLike[str]
 _Progress: TypeAlias = Callable[[int, int | None], object]
+
+@type_check_only
+class _Incomplete(TypedDict):
+    """One thing that could not be read, or that contradicts another."""
+
+    what: str
+    where: str
+    reason: str
+    """One word of the output contract, such as `paged-out`."""
+    count: int
+    file_offset: int | None
+    """Where it is, if that is a place in the file; else `address`, if it is one in memory."""
+    address: int | None
+    structure: str | None
+    """The structure whose `field` is wrong: what was `found` in it, and what was `expected`."""
+    field: str | None
+    found: str | None
+    expected: str | None
 
 class Error(Exception):
     """What ntlens could not do. The classes below it say which part failed."""
@@ -115,7 +133,7 @@ class Dump:
     def info(self) -> Row:
         """What the dump is, from its header and its kernel: the one row of the table `info`."""
     @property
-    def incomplete(self) -> list[dict[str, Any]]:
+    def incomplete(self) -> list[_Incomplete]:
         """What was missing or contradictory when the dump was opened."""
     def ask(self, question: str, /, *args: Any, **kwargs: Any) -> Table:
         """Asks a question by its name, with its parameters: `dump.ask("handles", pid=4)` is `dump.handles(pid=4)`."""
@@ -140,6 +158,13 @@ class Dump:
         depth: int = 0,
     ) -> Listing:
         """The layout of a type, as the debugger's `dt` prints it, or with `at` what an instance holds."""
+    def to_isf(self) -> str:
+        """All types of the kernel and its symbols, as far as they are known, as the text of an ISF table."""
+    def to_timeline(self, format: Literal["timesketch", "bodyfile"] = "timesketch") -> str:
+        """Everything in the dump that has a time, as text for other tools; `timeline` is the same as a table.
+
+        format: "timesketch", one JSON object a line, or "bodyfile" for `mactime`.
+        """
     def symbols(self) -> Table:
         """The modules and which symbols were found for each: the table `symbols`."""
     def symbol(self, name: str) -> Table:
@@ -205,6 +230,8 @@ class Dump:
         """The routines of system calls, and whose they are."""
     def security(self) -> Table:
         """What protects the whole system: code integrity, hypervisor, KVA shadow, patch level, debugger."""
+    def timeline(self) -> Table:
+        """What happened when: every time that the other questions tell, in its order."""
     def coverage(self) -> Table:
         """Which memory the dump describes, and how much of it is in the file."""
     def inferred(self) -> Table:
@@ -231,8 +258,8 @@ class Table:
     def about(self) -> dict[str, str]:
         """What each column means, with its unit."""
     @property
-    def incomplete(self) -> list[dict[str, Any]]:
-        """What the answer could not take into account: dicts of `what`, `where`, `reason` and `count`."""
+    def incomplete(self) -> list[_Incomplete]:
+        """What the answer could not take into account."""
     @property
     def remarks(self) -> list[str]:
         """What a reader should not miss in the rows."""

@@ -130,6 +130,12 @@ pub(crate) fn output() -> Vec<Arg> {
     arguments
 }
 
+/// `--format` of a timeline, which has formats of its own.
+pub(crate) fn with_timelines(format: Arg) -> Arg {
+    let names = Format::ALL.into_iter().chain(Format::OF_TIMELINE).map(|(name, _)| name);
+    format.value_parser(PossibleValuesParser::new(names))
+}
+
 /// Which rows and columns of a table.
 pub(crate) fn selection() -> Vec<Arg> {
     vec![

@@ -12,10 +12,12 @@ use crate::source;
 use crate::table::{self, Table};
 use ntlens::address::{PhysAddr, VirtAddr};
 use ntlens::nt::snapshot::Options;
+use ntlens::render::{self, Format, Terminal};
 use ntlens::report::memory::{self, Of};
-use ntlens::report::{Arguments, translation};
+use ntlens::report::{Arguments, timeline, translation};
 use ntlens::symbols::dt::{Dt, Pattern, find, find_all};
 use ntlens::{CoreError, Symbols, names};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::path::PathBuf;
@@ -151,7 +153,7 @@ impl Dump {
         Ok(Row::new(self.0.lookup(py, questions::question("info")?)?, 0))
     }
 
-    /// What was missing or contradictory when the dump was opened: dicts of `what`, `where`, `reason` and `count`.
+    /// What was missing or contradictory when the dump was opened, as `Table.incomplete` has it.
     #[getter]
     fn incomplete<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         table::incomplete(py, self.0.dump.incomplete())
@@ -251,6 +253,33 @@ impl Dump {
             Ok(dt.at(&space, VirtAddr(at)).to_string())
         })?;
         Ok(Listing(text))
+    }
+
+    /// All types of the kernel and its symbols, as far as they are known, as the text of an ISF table, which volatility3 reads.
+    fn to_isf(&self, py: Python<'_>) -> PyResult<String> {
+        let layouts = self.0.types(py)?;
+        self.0.run(py, |dump| {
+            let mut isf = Vec::new();
+            ntlens::isf::write(&mut isf, layouts, dump.kernel().ok())?;
+            Ok::<_, ntlens::Error>(String::from_utf8_lossy(&isf).into_owned())
+        })
+    }
+
+    /// Everything in the dump that has a time, as text for other tools: "timesketch" for Timesketch, one JSON object a line,
+    /// or "bodyfile" for `mactime`. `timeline` is the same as a table.
+    #[pyo3(signature = (format = "timesketch"))]
+    fn to_timeline(&self, py: Python<'_>, format: &str) -> PyResult<String> {
+        let known = Format::OF_TIMELINE.iter().find(|(name, _)| *name == format);
+        let (_, format) = known.ok_or_else(|| {
+            let names = Format::OF_TIMELINE.map(|(name, _)| name).join(", ");
+            PyValueError::new_err(format!("format is one of {names}, not {format:?}"))
+        })?;
+        let answer = self.0.ask(py, questions::question(timeline::NAME)?, &Arguments::default(), 1)?;
+        self.0.run(py, |dump| {
+            let mut text = Vec::new();
+            render::write(&mut text, *format, Some(dump), &answer.table, Terminal::default())?;
+            Ok::<_, ntlens::Error>(String::from_utf8_lossy(&text).into_owned())
+        })
     }
 
     /// The modules and which symbols were found for each: the table `symbols`.

@@ -6,6 +6,7 @@ use crate::html;
 use crate::opened::{Answer, Opened};
 use crate::process::Process;
 use crate::row::Row;
+use ntlens::incomplete::Place;
 use ntlens::render::{self, Format, Terminal};
 use ntlens::report::{Cell, Table as Rows};
 use pyo3::exceptions::{PyImportError, PyIndexError, PyKeyError, PyRuntimeError};
@@ -121,7 +122,8 @@ impl Table {
         Ok(about)
     }
 
-    /// What the answer could not take into account: dicts of `what`, `where`, `reason` and `count`.
+    /// What the answer could not take into account: dicts of `what`, `where`, `reason` and `count`; of `file_offset` or
+    /// `address`, if it has a place; of `structure`, `field`, `found` and `expected`, if a field is to blame.
     #[getter]
     fn incomplete<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         incomplete(py, &self.table().incomplete)
@@ -234,7 +236,7 @@ impl TableRows {
     }
 }
 
-/// Things that are missing, as dicts.
+/// Things that are missing, as dicts with the members that they have in JSON.
 pub(crate) fn incomplete<'py>(py: Python<'py>, missing: &[ntlens::Incomplete]) -> PyResult<Bound<'py, PyList>> {
     let dict = |missing: &ntlens::Incomplete| {
         let about = PyDict::new(py);
@@ -242,6 +244,19 @@ pub(crate) fn incomplete<'py>(py: Python<'py>, missing: &[ntlens::Incomplete]) -
         about.set_item(intern!(py, "where"), missing.place.to_string())?;
         about.set_item(intern!(py, "reason"), missing.reason)?;
         about.set_item(intern!(py, "count"), missing.count)?;
+        let (offset, at) = match missing.place {
+            Place::File(offset) => (Some(offset), None),
+            Place::Virtual(at) => (None, Some(at.0)),
+            Place::Physical(at) => (None, Some(at.0)),
+            _ => (None, None),
+        };
+        about.set_item(intern!(py, "file_offset"), offset)?;
+        about.set_item(intern!(py, "address"), at)?;
+        let wrong = missing.wrong.as_deref();
+        about.set_item(intern!(py, "structure"), wrong.map(|wrong| &*wrong.structure))?;
+        about.set_item(intern!(py, "field"), wrong.map(|wrong| &*wrong.field))?;
+        about.set_item(intern!(py, "found"), wrong.map(|wrong| &wrong.found))?;
+        about.set_item(intern!(py, "expected"), wrong.map(|wrong| &wrong.expected))?;
         Ok(about)
     };
     PyList::new(py, missing.iter().map(dict).collect::<PyResult<Vec<_>>>()?)

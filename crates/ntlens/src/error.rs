@@ -57,6 +57,12 @@ pub enum Error {
         /// The answer.
         what: &'static str,
     },
+    /// A format that holds a timeline.
+    #[error("{format} holds a timeline, and nothing else: ask for timeline")]
+    NoTimeline {
+        /// The format.
+        format: &'static str,
+    },
     /// A filter or a column that a table does not have.
     #[error(transparent)]
     Selection(#[from] ntlens_core::report::SelectionError),

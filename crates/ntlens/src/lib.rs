@@ -23,6 +23,7 @@ pub mod embedded;
 mod error;
 pub mod extract;
 mod file_source;
+pub mod isf;
 pub mod names;
 mod positioned;
 pub mod render;

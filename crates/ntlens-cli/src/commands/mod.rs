@@ -18,7 +18,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use ntlens::render::Format;
 use ntlens::report::processes::TREE;
-use ntlens::report::{QUESTIONS, Question, Wanted};
+use ntlens::report::{QUESTIONS, Question, Wanted, timeline};
 use ntlens::{OpenDump, Threads};
 
 /// A command that is no question.
@@ -47,7 +47,8 @@ pub(crate) fn cli() -> Command {
     let questions = QUESTIONS.iter().map(|question| {
         let command = Command::new(question.name()).about(sentence(question.about())).args(options::dump());
         let command = options::with_parameters(command, question.parameters());
-        command.args(options::selection()).args(options::output())
+        let command = command.args(options::selection()).args(options::output());
+        if question.name() == timeline::NAME { command.mut_arg("format", options::with_timelines) } else { command }
     });
     Command::new("ntlens")
         .about("Reads Windows x64 kernel memory dumps: every process and how it is protected, from the kernel's own objects")

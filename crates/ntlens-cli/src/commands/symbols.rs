@@ -7,9 +7,8 @@ use crate::options;
 use crate::output::{Failure, Output, Status};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, ValueHint};
 use ntlens::address::VirtAddr;
+use ntlens::embedded;
 use ntlens::names::{self, Names};
-use ntlens::symbols::isf;
-use ntlens::{CoreError, embedded};
 use std::path::PathBuf;
 
 pub(super) const SYMBOLS: Other = Other {
@@ -84,17 +83,7 @@ pub(super) const SYMBOLS: Other = Other {
 /// Writes a table of the pack, of a symbol file or of the kernel of a dump.
 fn write_isf(matches: &ArgMatches, target: &Output) -> Result<Status, Failure> {
     let (layouts, opened) = kernel::types(matches)?;
-    let id = layouts.id().ok_or_else(|| {
-        let source = opened.as_ref().and_then(|opened| Some(opened.dump.kernel().ok()?.selected().source.clone()));
-        let source_name = source.unwrap_or_else(|| "embedded".into());
-        let message = "they are not the symbols of one kernel, and a table needs its GUID".into();
-        Failure::from(CoreError::LayoutSource { source_name, message })
-    })?;
-    let kernel_symbols = opened.as_ref().and_then(|opened| opened.dump.kernel().ok()?.kernel_symbols().cloned());
-    let pdb_name = kernel_symbols.map_or_else(|| "ntkrnlmp.pdb".into(), |symbols| symbols.pdb_name);
-    target.write(|out, _| {
-        isf::write(&mut *out, &layouts, id, &pdb_name).map_err(|error| Failure::NotFound(error.to_string()))?;
-        Ok(out.write_all(b"\n")?)
-    })?;
+    let kernel = opened.as_ref().and_then(|opened| opened.dump.kernel().ok());
+    target.write(|out, _| Ok(ntlens::isf::write(out, &layouts, kernel)?))?;
     Ok(Status::Complete)
 }

@@ -23,6 +23,8 @@ crate::fields! {
         wait_reason: Field<u8> = "Tcb.WaitReason",
         /// When it was created.
         create_time: Field<u64> = "CreateTime",
+        /// When it ended; before, the memory has another use.
+        exit_time: Field<u64> = "ExitTime",
         /// It acts for somebody else.
         active_impersonation: Bits = "ActiveImpersonationInfo",
         /// The token it acts with, and bits beside that address.
@@ -64,6 +66,9 @@ const IMPERSONATION_BITS: u64 = 7;
 /// States that are the same in every Windows: symbols of Windows 7 do not define `_KTHREAD_STATE`.
 const STATES: [&str; 8] =
     ["Initialized", "Ready", "Running", "Standby", "Terminated", "Waiting", "Transition", "DeferredReady"];
+
+/// `Terminated`, of these.
+const TERMINATED: u8 = 4;
 
 /// The token with which a thread acts for somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +177,14 @@ impl Thread {
     /// When it was created.
     pub fn create_time(&self) -> Result<Option<FileTime>, Absent> {
         self.get(|fields| &fields.create_time).map(FileTime::from_windows)
+    }
+
+    /// When it ended; `None` while it has not.
+    pub fn exit_time(&self) -> Result<Option<FileTime>, Absent> {
+        if self.get(|fields| &fields.state)? != TERMINATED {
+            return Ok(None);
+        }
+        self.get(|fields| &fields.exit_time).map(FileTime::from_windows)
     }
 
     /// What the scheduler does with it, by the names of the kernel's own enumeration.

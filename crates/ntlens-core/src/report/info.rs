@@ -42,6 +42,7 @@ pub const INFO: Asked<OpenDump> = Asked {
             screen("Parameters", "bugcheck_parameters"),
             screen("Time", "crash_time"),
             screen("Uptime (s)", "uptime"),
+            screen("Started", "boot_time"),
             screen("Product", "product_type"),
             screen("Suites", "suites"),
             screen("Pages described", "physical_pages_described"),
@@ -109,6 +110,12 @@ const COLUMNS: &[Column<OpenDump>] = &[
     }),
     column("uptime", Kind::Duration, "seconds that the system had run", |d| {
         header(d, |h| h.system_up_time.map(Duration))
+    }),
+    column("boot_time", Kind::Time, "when the system started, by its uptime", |d| {
+        header(d, |h| {
+            let (now, up_time) = (h.system_time.filter(|now| *now != 0)?, h.system_up_time?);
+            now.checked_sub(up_time).and_then(FileTime::from_windows)
+        })
     }),
     column("product_type", Kind::Text, "workstation, domain-controller or server", |d| {
         header(d, |h| h.product_type.map(product))

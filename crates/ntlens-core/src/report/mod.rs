@@ -42,6 +42,7 @@ pub mod ssdt;
 pub mod subject;
 mod text;
 pub mod threads;
+pub mod timeline;
 pub mod tokens;
 pub mod translation;
 pub mod unloaded;
@@ -92,6 +93,7 @@ pub const QUESTIONS: &[&dyn Question] = &[
     &gdt::GDT,
     &ssdt::SSDT,
     &security::SECURITY,
+    &timeline::TIMELINE,
     &coverage::COVERAGE,
     &inferred::INFERRED,
     &doctor::DOCTOR,

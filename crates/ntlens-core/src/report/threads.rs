@@ -126,6 +126,7 @@ const COLUMNS: &[Column<ThreadRow>] = &[
     column("win32_start_address", Kind::Address, "where it starts for the program", |t| t.win32_start_address().into()),
     column("start_module", Kind::Text, "kernel module that it starts in", |t| t.start_module.clone().into()),
     column("create_time", Kind::Time, "when it was created", |t| t.create_time().into()),
+    column("exit_time", Kind::Time, "when it ended", |t| t.exit_time().into()),
     column("impersonation", Kind::Text, "how far it may act for somebody else", |t| {
         t.acting(|how, _| how.level.map(impersonation_level_name))
     }),

@@ -5,10 +5,11 @@ use crate::address::{PhysAddr, VirtAddr};
 use crate::nt::time::FileTime;
 use crate::report::Text;
 use alloc::borrow::Cow;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::fmt;
 
 /// A value of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +75,36 @@ impl Value {
             _ => Ordering::Equal,
         }
     }
+}
+
+/// As plain text: numbers in decimal, addresses with 16 digits, spans of time in seconds, lists with spaces between.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Uint(value) | Self::Code(value) => value.fmt(f),
+            Self::Address(value) => write!(f, "{value:#018x}"),
+            Self::Time(value) => value.fmt(f),
+            Self::Duration(units) => {
+                write!(f, "{}.{:07}", units / FileTime::PER_SECOND, units % FileTime::PER_SECOND)
+            }
+            Self::Confidence(thousandths) => write!(f, "{}.{:03}", thousandths / 1000, thousandths % 1000),
+            Self::Text(text) => f.write_str(text),
+            Self::List(texts) => joined(f, texts.iter().map(Text::as_str)),
+            Self::Numbers(values) => joined(f, values),
+            Self::Addresses(values) => joined(f, values.iter().map(|value| format_args!("{value:#018x}").to_string())),
+        }
+    }
+}
+
+fn joined(f: &mut fmt::Formatter<'_>, all: impl IntoIterator<Item = impl fmt::Display>) -> fmt::Result {
+    for (place, one) in all.into_iter().enumerate() {
+        if place > 0 {
+            f.write_str(" ")?;
+        }
+        one.fmt(f)?;
+    }
+    Ok(())
 }
 
 impl Kind {

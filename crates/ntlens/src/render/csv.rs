@@ -1,7 +1,7 @@
 //! `csv`: a line of headings, then the rows; lists are joined with spaces, reasons stand in the last column.
 
 use super::escape::spreadsheet;
-use super::{address, confidence, reasons, seconds};
+use super::{address, reasons};
 use crate::error::Error;
 use ntlens_core::report::{Cell, Table, Value};
 use std::io::Write;
@@ -30,16 +30,9 @@ fn io_error(error: csv::Error) -> std::io::Error {
 fn text(cell: &Cell) -> String {
     let Some(value) = cell.value() else { return String::new() };
     match value {
-        Value::Bool(value) => value.to_string(),
-        Value::Uint(value) | Value::Code(value) => value.to_string(),
         Value::Address(value) => address(*value),
-        Value::Time(value) => value.to_string(),
-        Value::Confidence(thousandths) => confidence(*thousandths),
-        Value::Duration(units) => seconds(*units),
         Value::Text(text) => spreadsheet(text),
-        Value::List(texts) => spreadsheet(&texts.join(" ")),
-        Value::Numbers(values) => values.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
-        Value::Addresses(values) => values.iter().map(|value| address(*value)).collect::<Vec<_>>().join(" "),
-        _ => String::new(),
+        Value::List(_) => spreadsheet(&value.to_string()),
+        other => other.to_string(),
     }
 }

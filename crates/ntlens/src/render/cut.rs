@@ -1,7 +1,7 @@
 //! Cells of a terminal's table: as people read them, and shorter where there is no room.
 
+use super::Digits;
 use super::escape::{is_visible, visible};
-use super::{Digits, confidence, seconds};
 use ntlens_core::report::{Cell, Kind, Value};
 use unicode_width::UnicodeWidthChar;
 
@@ -58,14 +58,11 @@ fn push(out: &mut String, cell: &Cell) {
         Value::Uint(value) => format(out, format_args!("{value}")),
         Value::Code(value) => format(out, format_args!("{value:#x}")),
         Value::Address(value) => out.push_str(Digits::of(*value).as_str()),
-        Value::Time(value) => format(out, format_args!("{value}")),
-        Value::Confidence(thousandths) => out.push_str(&confidence(*thousandths)),
-        Value::Duration(units) => out.push_str(&seconds(*units)),
         Value::Text(text) => push_visible(out, text),
         Value::List(texts) => separated(out, texts, |out, text| push_visible(out, text)),
         Value::Numbers(values) => separated(out, values, |out, value| format(out, format_args!("{value}"))),
         Value::Addresses(values) => separated(out, values, |out, value| out.push_str(Digits::of(*value).as_str())),
-        _ => out.push('-'),
+        other => format(out, format_args!("{other}")),
     }
 }
 

@@ -2,15 +2,18 @@
 //!
 //! A format is one file of this folder and one line of [`Format`].
 
+mod bodyfile;
 mod csv;
 mod cut;
 pub mod escape;
+mod events;
 mod fit;
 mod json;
 mod jsonl;
 mod page;
 mod style;
 mod table;
+mod timesketch;
 
 pub use cut::long_text as cell_text;
 
@@ -33,19 +36,26 @@ pub enum Format {
     Jsonl,
     /// The rows with a line of headings.
     Csv,
+    /// A timeline for `mactime`.
+    Bodyfile,
+    /// A timeline for Timesketch, one object a line.
+    Timesketch,
 }
 
 impl Format {
-    /// All formats, by the names that users give.
+    /// The formats of every table, by the names that users give.
     pub const ALL: [(&'static str, Self); 4] =
         [("table", Self::Table), ("json", Self::Json), ("jsonl", Self::Jsonl), ("csv", Self::Csv)];
+
+    /// Those that only a timeline has.
+    pub const OF_TIMELINE: [(&'static str, Self); 2] = [("bodyfile", Self::Bodyfile), ("timesketch", Self::Timesketch)];
 }
 
 impl FromStr for Format {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.iter().find(|(name, _)| *name == text);
+        let found = Self::ALL.iter().chain(&Self::OF_TIMELINE).find(|(name, _)| *name == text);
         found.map(|(_, format)| *format).ok_or_else(|| format!("no format is named {text:?}"))
     }
 }
@@ -72,20 +82,17 @@ pub fn write(
         Format::Json => json::write(out, dump, answer),
         Format::Jsonl => jsonl::write(out, answer),
         Format::Csv => csv::write(out, answer),
+        Format::Bodyfile => bodyfile::write(out, answer),
+        Format::Timesketch => timesketch::write(out, answer),
     }?;
     Ok(Vec::new())
-}
-
-/// Units of 100 ns as seconds with seven decimals.
-fn seconds(units: u64) -> String {
-    format!("{}.{:07}", units / 10_000_000, units % 10_000_000)
 }
 
 /// A span of time in seconds, or how sure something is, as the number that programs get.
 pub fn real(value: &Value) -> Option<f64> {
     match value {
         // Exact to the last decimal for more than 28 years.
-        Value::Duration(units) => seconds(*units).parse().ok(),
+        Value::Duration(_) => value.to_string().parse().ok(),
         Value::Confidence(thousandths) => Some(f64::from(*thousandths) / 1000.0),
         _ => None,
     }
@@ -103,11 +110,6 @@ pub fn missing(incomplete: &[Incomplete], most: usize) -> Option<String> {
     };
     let texts: Vec<_> = incomplete.iter().take(most).map(text).collect();
     Some(format!("the answer is incomplete, {count} missing or wrong: {}", texts.join("; ")))
-}
-
-/// Thousandths as a number from 0 to 1.
-fn confidence(thousandths: u16) -> String {
-    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
 }
 
 /// An address as it is written everywhere: `0x` and 16 digits.

@@ -27,6 +27,8 @@ pub fn write_page(
                 writeln!(out)?;
             }
         }
+        Format::Bodyfile => return Err(Error::NoTimeline { format: "bodyfile" }),
+        Format::Timesketch => return Err(Error::NoTimeline { format: "timesketch" }),
         Format::Csv => return Err(Error::Format { format: "csv", what: "the page of a process" }),
     }
     Ok(Vec::new())

@@ -38,6 +38,8 @@ pub(crate) struct Class {
     pub(crate) kinds: &'static [Kind],
     pub(crate) must: Must,
     pub(crate) keeps: Keeps,
+    /// Every one of its faults is made each time: the fields of the file itself.
+    pub(crate) every: bool,
     /// All faults of the class in a dump, in the order in which they are made.
     pub(crate) make: fn(&Subject) -> Vec<Fault>,
 }

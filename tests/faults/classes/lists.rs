@@ -7,7 +7,7 @@ use crate::subject::Subject;
 use ntlens_testkit::truth::Process;
 
 const fn list(name: &'static str, breaks: &'static str, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, every: false, make }
 }
 
 /// Links of all members of a list and of its head: what it is called, and its address.

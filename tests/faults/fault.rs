@@ -79,7 +79,9 @@ impl Fault {
     /// The end of the file is missing.
     pub(crate) fn cut(what: impl Into<String>, length: u64) -> Self {
         let fault = Self::at(what, length, &[]);
-        Self { patches: Vec::new(), cut: Some(length), places: vec![0..u64::MAX], ..fault }
+        // What is missing can be told anywhere.
+        let places = std::iter::once(0..u64::MAX).collect();
+        Self { patches: Vec::new(), cut: Some(length), places, ..fault }
     }
 
     /// Further bytes.

@@ -56,7 +56,10 @@ pub(super) const OF_RAW_MEMORY: Class = Class {
     every: false,
     make: |subject| {
         let len = subject.bytes.len() as u64;
-        [0, 1, 0x1000, 0xf_f000, 0x10_0000, len / 2 & !0xfff, len / 2 + 1, len - 0x1000].into_iter().map(cut).collect()
+        [0, 1, 0x1000, 0xf_f000, 0x10_0000, (len / 2) & !0xfff, len / 2 + 1, len - 0x1000]
+            .into_iter()
+            .map(cut)
+            .collect()
     },
 };
 

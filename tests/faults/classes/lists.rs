@@ -105,7 +105,7 @@ pub(super) const LOADER: Class = Class {
             .flat_map(|entry| {
                 broken_links(subject, &format!("{entry:#x}"), subject.at_of(process.pid, entry), entry, &[second, head])
             })
-            .map(|fault| [head, first, second].into_iter().fold(fault, |fault, at| fault.or_address(at)))
+            .map(|fault| [head, first, second].into_iter().fold(fault, Fault::or_address))
             .collect()
     })
 };

@@ -18,6 +18,8 @@ use std::time::Duration;
 const AT_OPEN: usize = 32 << 20;
 const FOR_EACH_RUN: usize = 16;
 const SECOND: Duration = Duration::from_secs(1);
+const MEBIBYTE: u64 = 1 << 20;
+const HOLE: u64 = 64 << 30;
 
 fn open(source: impl ByteSource + 'static) -> Result<OpenDump, ntlens::CoreError> {
     OpenDump::open("bounds", Arc::new(source), &*LAYOUTS, Options::default())
@@ -138,7 +140,6 @@ fn opening_takes_little_memory_and_sixteen_bytes_for_each_run() {
 #[test]
 fn a_file_of_one_mebibyte_ends_within_a_second() {
     let _alone = ALONE.lock().unwrap();
-    const SIZE: u64 = 1 << 20;
     let mut worst = (Duration::ZERO, String::new());
     let mut count = 0;
     let mut check = |place: String, source: Patched| {
@@ -156,11 +157,11 @@ fn a_file_of_one_mebibyte_ends_within_a_second() {
         }
     };
     for subject in SUBJECTS.iter() {
-        check(format!("{:?}", subject.kind), Patched::of(&subject.bytes).cut(SIZE.min(subject.bytes.len() as u64)));
+        check(format!("{:?}", subject.kind), Patched::of(&subject.bytes).cut(MEBIBYTE.min(subject.bytes.len())));
         for class in CLASSES.iter().filter(|class| class.kinds.contains(&subject.kind)) {
             for fault in (class.make)(subject).iter().step_by(7) {
                 let cut = fault.make(&subject.bytes);
-                let length = ByteSource::len(&cut).min(SIZE);
+                let length = ByteSource::len(&cut).min(MEBIBYTE);
                 check(format!("{:?} {}: {}", subject.kind, class.name, fault.what), cut.cut(length));
             }
         }
@@ -168,7 +169,7 @@ fn a_file_of_one_mebibyte_ends_within_a_second() {
         let mut state = 7_u64;
         for shape in 0..6_u64 {
             let bytes = subject.bytes.as_slice();
-            let mut bytes = bytes[..usize::try_from(SIZE).unwrap().min(bytes.len())].to_vec();
+            let mut bytes = bytes[..usize::try_from(MEBIBYTE).unwrap().min(bytes.len())].to_vec();
             let from = usize::try_from(subject.first_page.max(0x3000)).unwrap().next_multiple_of(8).min(bytes.len());
             let first = subject.truth().kernel.system_dtb >> 12;
             for (index, word) in bytes[from..].chunks_exact_mut(8).enumerate() {
@@ -187,7 +188,7 @@ fn a_file_of_one_mebibyte_ends_within_a_second() {
             check(format!("{:?} of shape {shape}", subject.kind), Patched::of(&bytes));
             // The same without a header: raw memory.
             let mut raw = bytes.to_vec();
-            raw.resize(usize::try_from(SIZE).unwrap(), 0);
+            raw.resize(usize::try_from(MEBIBYTE).unwrap(), 0);
             raw[..8].fill(0xc3);
             check(format!("raw of shape {shape}"), Patched::of(&Arc::new(raw)));
         }
@@ -199,7 +200,6 @@ fn a_file_of_one_mebibyte_ends_within_a_second() {
 #[test]
 fn a_hole_of_64_gib_opens_or_is_refused_within_a_second() {
     let _alone = ALONE.lock().unwrap();
-    const SIZE: u64 = 64 << 30;
     for (place, head) in [
         ("nothing but a hole", Vec::new()),
         ("a header before a hole", subject(Kind::Full).bytes[..0x2000].to_vec()),
@@ -209,7 +209,7 @@ fn a_hole_of_64_gib_opens_or_is_refused_within_a_second() {
     ] {
         let path = temporary("hole");
         std::fs::write(&path, &head).unwrap();
-        std::fs::File::options().write(true).open(&path).unwrap().set_len(SIZE).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(HOLE).unwrap();
         let (memory, time, runs, _) = opened(place, FileSource::open(&path).unwrap());
         std::fs::remove_file(&path).unwrap();
         common::record(&format!("64 GiB: {place}: {time:?}, {} KiB", memory >> 10));

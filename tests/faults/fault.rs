@@ -38,6 +38,8 @@ pub(crate) struct Class {
     pub(crate) kinds: &'static [Kind],
     pub(crate) must: Must,
     pub(crate) keeps: Keeps,
+    /// Every one of its faults is made each time: the fields of the file itself.
+    pub(crate) every: bool,
     /// All faults of the class in a dump, in the order in which they are made.
     pub(crate) make: fn(&Subject) -> Vec<Fault>,
 }
@@ -77,7 +79,9 @@ impl Fault {
     /// The end of the file is missing.
     pub(crate) fn cut(what: impl Into<String>, length: u64) -> Self {
         let fault = Self::at(what, length, &[]);
-        Self { patches: Vec::new(), cut: Some(length), places: vec![0..u64::MAX], ..fault }
+        // What is missing can be told anywhere.
+        let places = std::iter::once(0..u64::MAX).collect();
+        Self { patches: Vec::new(), cut: Some(length), places, ..fault }
     }
 
     /// Further bytes.

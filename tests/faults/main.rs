@@ -80,7 +80,8 @@ fn every_fault_is_told_and_costs_only_what_it_breaks() {
         }
         for (number, class) in CLASSES.iter().enumerate().filter(|(_, class)| class.kinds.contains(&subject.kind)) {
             let faults = (class.make)(subject).into_iter().filter(|fault| !fault.changes_nothing(&subject.bytes));
-            for fault in chosen(faults.collect(), kind, seeds()) {
+            let count = if class.every { usize::MAX } else { seeds() };
+            for fault in chosen(faults.collect(), kind, count) {
                 let place = format!("{} in {}: {}", class.name, heading(KINDS[kind]), fault.what);
                 let source = fault.make(&subject.bytes);
                 let done = guarded(&place, move || measured(|| Answers::of(source)));

@@ -2,6 +2,7 @@
 
 use ntlens_testkit::Kind;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// How a fault was met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,14 +70,15 @@ impl Matrix {
     }
 
     pub(crate) fn print(&self, names: &[&str]) -> String {
+        // Writing to a string does not fail.
         let mut text = format!("{:32}", "class");
         for kind in KINDS {
-            text += &format!("{:>10}", heading(kind));
+            let _ = write!(text, "{:>10}", heading(kind));
         }
         for (class, name) in names.iter().enumerate() {
-            text += &format!("\n{name:32}");
+            let _ = write!(text, "\n{name:32}");
             for kind in 0..KINDS.len() {
-                text += &format!("{:>10}", self.cell(class, kind));
+                let _ = write!(text, "{:>10}", self.cell(class, kind));
             }
         }
         text

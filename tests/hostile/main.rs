@@ -6,6 +6,8 @@
 mod common;
 #[path = "../common/kit.rs"]
 mod kit;
+#[path = "../common/patched.rs"]
+mod patched;
 
 mod cuts;
 mod fields;
@@ -23,9 +25,9 @@ use ntlens::nt::snapshot::Options;
 use ntlens::render::{self, Format, Terminal};
 use ntlens::report::{QUESTIONS, Wanted, question};
 use ntlens::source::{ByteSource, ReadError};
-use ntlens::symbols::Pack;
 use ntlens::{CoreError, Error, FileSource, OpenDump};
 use ntlens_testkit::{Image, Kind, Placement, ProcessSpec};
+use patched::{LAYOUTS, Patched};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -38,8 +40,6 @@ const KERNEL: Kind = Kind::BitmapKernel { live: false };
 
 /// Opening a file of 24 MiB and asking everything takes a fraction of a second; this is for slow and busy machines.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-static LAYOUTS: LazyLock<Pack<'static>> = LazyLock::new(|| Pack::embedded().unwrap());
 
 /// A small machine: five processes, six modules, and nothing else.
 static SMALL: LazyLock<Image> = LazyLock::new(|| {
@@ -57,55 +57,6 @@ static BITMAP: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| Arc::new(dump(&SMALL, K
 static SUMMARY: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| Arc::new(dump(&SMALL, Kind::Summary).0));
 static RDMP: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| Arc::new(dump(&SMALL, Kind::RdmpFull).0));
 static TRIAGE: LazyLock<Arc<Vec<u8>>> = LazyLock::new(|| Arc::new(dump(&SMALL, Kind::Triage).0));
-
-/// A dump with some bytes overwritten and perhaps its end cut off, without a copy of the rest.
-#[derive(Clone)]
-struct Patched {
-    bytes: Arc<Vec<u8>>,
-    patches: Vec<(u64, Vec<u8>)>,
-    length: u64,
-}
-
-impl Patched {
-    fn of(bytes: &Arc<Vec<u8>>) -> Self {
-        Self { bytes: bytes.clone(), patches: Vec::new(), length: bytes.len() }
-    }
-
-    fn set(mut self, offset: u64, bytes: &[u8]) -> Self {
-        self.patches.push((offset, bytes.to_vec()));
-        self
-    }
-
-    fn cut(self, length: u64) -> Self {
-        Self { length, ..self }
-    }
-
-    fn open(self) -> Result<OpenDump, CoreError> {
-        OpenDump::open("hostile", Arc::new(self), &*LAYOUTS, Options::default())
-    }
-}
-
-impl ByteSource for Patched {
-    fn len(&self) -> u64 {
-        self.length
-    }
-
-    fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
-        let end = offset.saturating_add(out.len() as u64);
-        if end > self.length {
-            return Err(ReadError::PastEnd { offset, end });
-        }
-        self.bytes.read_at(offset, out)?;
-        for (at, bytes) in &self.patches {
-            let (from, to) = (offset.max(*at), end.min(at + bytes.len() as u64));
-            let index = |value: u64| usize::try_from(value).unwrap();
-            if from < to {
-                out[index(from - offset)..index(to - offset)].copy_from_slice(&bytes[index(from - at)..index(to - at)]);
-            }
-        }
-        Ok(())
-    }
-}
 
 /// Asks everything; how many questions were answered.
 fn ask_all(dump: &OpenDump) -> usize {

@@ -34,7 +34,7 @@ fn with_failures(fails: impl Fn(u64) -> bool + Send + Sync + 'static) -> (Result
 }
 
 #[test]
-fn reads_that_fail_leave_a_partial_answer_or_a_typed_error() {
+fn many_reads_that_fail_leave_a_partial_answer_or_a_typed_error() {
     let known: BTreeSet<u64> = SMALL.truth().processes.iter().map(|process| process.eprocess).collect();
     let (found, reads) = with_failures(|_| false);
     assert_eq!(found.unwrap(), known);
@@ -48,15 +48,11 @@ fn reads_that_fail_leave_a_partial_answer_or_a_typed_error() {
         Err(CoreError::Read(_) | CoreError::NoKernel { .. } | CoreError::NoLayout { .. }) => {}
         Err(other) => panic!("{place}: {other}"),
     };
-    // One read alone, all over the run; then every n-th.
-    for part in 0..40 {
-        let number = if part < 16 { part + 1 } else { reads * part / 40 };
-        check(format!("read {number}"), with_failures(move |read| read == number).0);
-    }
+    // Each read alone is what `tests/read_failures.rs` is about; here it is every n-th.
     for n in [1, 2, 3, 5, 8, 16, 50, 100, 1000, reads - 1] {
         check(format!("every {n}. read"), with_failures(move |read| read % n == 0).0);
     }
-    assert!(partial > 20, "{partial} answers");
+    assert!(partial > 2, "{partial} answers");
 }
 
 #[test]

@@ -76,6 +76,7 @@ pub fn guid(bytes: [u8; 16]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_steers_is_shown() {
@@ -97,5 +98,25 @@ mod tests {
         assert_eq!(utf16_until_nul(b"a\0\0\0b\0"), "a");
         assert_eq!(utf16_until_nul(b"a\0b\0"), "ab");
         assert_eq!(ascii_until_nul(b"ls\xe9ss\0junk"), "ls\u{fffd}ss");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_made_visible_stays_as_it_is(text: String) {
+            let shown = visible(&text);
+            prop_assert!(is_visible(&shown));
+            prop_assert_eq!(&visible(&shown), &shown);
+            prop_assert_eq!(is_visible(&text), shown == text);
+        }
+
+        #[test]
+        fn utf_16_is_decoded_whole_and_any_bytes_give_text(text: String, bytes: Vec<u8>) {
+            let encoded: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            prop_assert_eq!(utf16(&encoded), text);
+            prop_assert!(utf16(&bytes).encode_utf16().count() <= bytes.len() / 2);
+            let cut = utf16_until_nul(&bytes);
+            prop_assert!(!cut.contains('\0') && utf16(&bytes).starts_with(&cut));
+            prop_assert!(ascii_until_nul(&bytes).chars().count() <= bytes.len());
+        }
     }
 }

@@ -6,7 +6,7 @@ use crate::kit::symbol;
 use crate::subject::Subject;
 
 const fn callbacks(name: &'static str, breaks: &'static str, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, every: false, make }
 }
 
 pub(super) const SLOTS: Class = callbacks("callbacks: slots", "PspCreateProcessNotifyRoutine", |subject| {

@@ -6,7 +6,7 @@ use crate::kit::{read_u64, symbol};
 use crate::subject::Subject;
 
 const fn count(name: &'static str, breaks: &'static str, must: Must, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must, keeps: Keeps::Everything, every: false, make }
 }
 
 fn values(at: Option<u64>, values: &[u64], size: usize, change: impl Fn(Fault) -> Fault) -> Vec<Fault> {

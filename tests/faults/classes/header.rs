@@ -5,7 +5,7 @@ use crate::fault::{Class, Fault, Keeps, Must};
 use ntlens_testkit::Kind;
 
 const fn named(name: &'static str, breaks: &'static str, make: fn(&crate::subject::Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES_WITH_HEADER, must: Must::Name, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES_WITH_HEADER, must: Must::Name, keeps: Keeps::Everything, every: true, make }
 }
 
 pub(super) const SIGNATURE: Class = Class {
@@ -91,6 +91,7 @@ pub(super) const OTHER_FIELDS: Class = Class {
     kinds: WITH_HEADER,
     must: Must::Nothing,
     keeps: Keeps::Everything,
+    every: true,
     make: |_| {
         const NARROW: [u64; 12] =
             [0x8, 0x38, 0xf00, 0xf04, 0xf18, 0x1038, 0x103c, 0x1040, 0x1044, 0x1048, 0x1054, 0x1058];
@@ -112,6 +113,7 @@ pub(super) const UNREADABLE: Class = Class {
     kinds: FRAMES_WITH_HEADER,
     must: Must::Tell,
     keeps: Keeps::WhatIsLeft,
+    every: true,
     make: |_| {
         let arm = Fault::at("ARM64", 0x30, &0xaa64_u32.to_le_bytes()).and(0x378, &0x40_0007_u32.to_le_bytes());
         let x86 = Fault::at("x86", 0x30, &0x14c_u32.to_le_bytes()).and(0x378, &[0; 4]);

@@ -7,7 +7,7 @@ use crate::subject::Subject;
 use ntlens_testkit::truth::Process;
 
 const fn list(name: &'static str, breaks: &'static str, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, every: false, make }
 }
 
 /// Links of all members of a list and of its head: what it is called, and its address.
@@ -105,7 +105,7 @@ pub(super) const LOADER: Class = Class {
             .flat_map(|entry| {
                 broken_links(subject, &format!("{entry:#x}"), subject.at_of(process.pid, entry), entry, &[second, head])
             })
-            .map(|fault| [head, first, second].into_iter().fold(fault, |fault, at| fault.or_address(at)))
+            .map(|fault| [head, first, second].into_iter().fold(fault, Fault::or_address))
             .collect()
     })
 };

@@ -10,7 +10,7 @@ const fn named(
     kinds: &'static [Kind],
     make: fn(&crate::subject::Subject) -> Vec<Fault>,
 ) -> Class {
-    Class { name, breaks, kinds, must: Must::Name, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds, must: Must::Name, keeps: Keeps::Everything, every: true, make }
 }
 
 const FULL: &[Kind] = &[Kind::Full];

@@ -118,7 +118,7 @@ const BITMAPS: &[Kind] = &[
 ];
 const RDMP: &[Kind] = &[Kind::RdmpKernel, Kind::RdmpUser, Kind::RdmpFull];
 /// All that hold physical memory.
-const FRAMES: &[Kind] = &crate::table::KINDS.split_at(10).0.first_chunk::<10>().unwrap().as_slice();
+const FRAMES: &[Kind] = crate::table::KINDS.split_at(10).0;
 /// Those that hold user memory, too.
 const USER: &[Kind] = &[
     Kind::Full,

@@ -23,6 +23,7 @@ pub(super) const LOOPS: Class = Class {
     kinds: FRAMES,
     must: Must::Tell,
     keeps: Keeps::Perhaps,
+    every: false,
     make: |subject| {
         let root = subject.truth().kernel.system_dtb;
         let back = root | 0x63;
@@ -46,6 +47,7 @@ pub(super) const FAR_OUT: Class = Class {
     kinds: FRAMES,
     must: Must::Tell,
     keeps: Keeps::Perhaps,
+    every: false,
     make: |subject| {
         let values = [0, 0x000f_ffff_ffff_f063, u64::MAX, 1 << 45 | 0x63, 0x0000_0040_0000_0c00, 0xe0];
         let of = |(shift, at): (u32, u64)| {
@@ -62,6 +64,7 @@ pub(super) const ROOTS: Class = Class {
     kinds: USER,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let process = subject.truth().named("two.exe").unwrap();
         let at = field_at(subject, process.eprocess, "_EPROCESS", "Pcb.DirectoryTableBase");

@@ -6,7 +6,7 @@ use crate::subject::Subject;
 use ntlens_testkit::truth::Process;
 
 const fn pointer(name: &'static str, breaks: &'static str, must: Must, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must, keeps: Keeps::Everything, every: false, make }
 }
 
 fn process(subject: &Subject) -> &Process {

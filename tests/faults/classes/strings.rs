@@ -7,7 +7,7 @@ use crate::subject::Subject;
 
 /// What a string must not spoil: rows other than that which shows it.
 const fn string(name: &'static str, breaks: &'static str, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must: Must::Nothing, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must: Must::Nothing, keeps: Keeps::Everything, every: false, make }
 }
 
 /// Faults of the string at an address.

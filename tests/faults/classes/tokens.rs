@@ -6,7 +6,7 @@ use crate::kit::{offset, read_u64};
 use crate::subject::Subject;
 
 const fn of_token(name: &'static str, breaks: &'static str, must: Must, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must, keeps: Keeps::Everything, every: false, make }
 }
 
 fn token(subject: &Subject) -> u64 {

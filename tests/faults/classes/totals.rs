@@ -11,6 +11,7 @@ pub(super) const PAGES_OF_THE_KERNEL: Class = Class {
     kinds: FRAMES,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let block = read_u64(subject.image, symbol(subject.image, "MmPhysicalMemoryBlock"));
         let fault = |pages: u64| Some(Fault::at(format!("{pages:#x}"), subject.at(block + 8)?, &pages.to_le_bytes()));
@@ -25,6 +26,7 @@ pub(super) const BITS: Class = Class {
     kinds: BITMAPS,
     must: Must::Name,
     keeps: Keeps::WhatIsLeft,
+    every: false,
     make: |subject| {
         let bytes = &subject.bytes[0x2038..];
         let first = bytes.iter().position(|byte| *byte != 0).unwrap();
@@ -48,6 +50,7 @@ pub(super) const PROCESS_IDS: Class = Class {
     kinds: FRAMES,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let process = subject.truth().named("two.exe").unwrap();
         let other = subject.truth().named("three.exe").unwrap();

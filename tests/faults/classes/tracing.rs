@@ -6,7 +6,7 @@ use crate::kit::{offset, read_u64, symbol};
 use crate::subject::Subject;
 
 const fn tracing(name: &'static str, breaks: &'static str, make: fn(&Subject) -> Vec<Fault>) -> Class {
-    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, make }
+    Class { name, breaks, kinds: FRAMES, must: Must::Name, keeps: Keeps::Everything, every: false, make }
 }
 
 fn state(subject: &Subject) -> u64 {

@@ -18,6 +18,7 @@ pub(super) const AREAS: Class = Class {
     kinds: FRAMES,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let process = subject.truth().named("two.exe").unwrap();
         let other = subject.truth().named("three.exe").unwrap().vads[1].va;
@@ -51,6 +52,7 @@ pub(super) const HANDLE_TABLES: Class = Class {
     kinds: FRAMES,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let process = subject.truth().named("one.exe").unwrap();
         let table = process.handle_table.as_ref().unwrap().va;
@@ -76,6 +78,7 @@ pub(super) const HANDLE_ENTRIES: Class = Class {
     kinds: FRAMES,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let process = subject.truth().named("two.exe").unwrap();
         let table = process.handle_table.as_ref().unwrap().va;
@@ -100,6 +103,7 @@ pub(super) const IDS: Class = Class {
     kinds: FRAMES,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let table = subject.truth().cid_table.va;
         let code_at = table + offset(subject.image, "_HANDLE_TABLE", "TableCode");
@@ -120,6 +124,7 @@ pub(super) const DIRECTORIES: Class = Class {
     kinds: FRAMES,
     must: Must::Name,
     keeps: Keeps::Everything,
+    every: false,
     make: |subject| {
         let root = read_u64(subject.image, symbol(subject.image, "ObpRootDirectoryObject"));
         let buckets = root + offset(subject.image, "_OBJECT_DIRECTORY", "HashBuckets");

@@ -13,6 +13,7 @@ pub(super) const CLAIMS: Class = Class {
     kinds: KINDS,
     must: Must::Name,
     keeps: Keeps::WhatIsLeft,
+    every: true,
     make: |subject| {
         let unloaded = u64::from(subject.u32_at(0x2018));
         let counts = [
@@ -32,6 +33,7 @@ pub(super) const OTHER_FIELDS: Class = Class {
     kinds: KINDS,
     must: Must::Nothing,
     keeps: Keeps::WhatIsLeft,
+    every: true,
     make: |_| {
         let places = (0x2000..0x2080).step_by(4).flat_map(|at| [0, 1, 1 << 31, u32::MAX].map(|value| (at, value)));
         places
@@ -47,6 +49,7 @@ pub(super) const TABLES: Class = Class {
     kinds: KINDS,
     must: Must::Nothing,
     keeps: Keeps::WhatIsLeft,
+    every: true,
     make: |subject: &Subject| {
         let [drivers, blocks, kdbg] = [0x2030, 0x2078, 0x2070].map(|at| u64::from(subject.u32_at(at)));
         let places = [

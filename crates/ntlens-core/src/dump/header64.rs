@@ -323,7 +323,8 @@ mod tests {
 
     #[test]
     fn a_short_file_has_no_header() {
-        assert!(matches!(Header64::read(&vec![0_u8; 0x1fff]), Err(Error::Read(_))));
+        let error = Header64::read(&vec![0_u8; 0x1fff]).unwrap_err();
+        assert!(matches!(error, Error::Malformed { structure: "DUMP_HEADER64", field: "size", .. }), "{error}");
     }
 
     proptest! {

@@ -350,3 +350,52 @@ fn kind_of_type(header: &Header64) -> Option<DumpKind> {
 fn is_live(header: &Header64) -> bool {
     header.attributes.unwrap_or_default().contains(Attributes::LIVE_DUMP_GENERATED_DUMP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// A dump of 64 KiB with a header, in which some words are other numbers.
+    fn file(kind: u32, tag: &[u8; 8], words: &[(u16, u64)]) -> Vec<u8> {
+        let mut bytes = alloc::vec![0; 0x1_0000];
+        bytes[..8].copy_from_slice(b"PAGEDU64");
+        bytes[0x30..0x34].copy_from_slice(&MACHINE_X64.to_le_bytes());
+        bytes[0xf98..0xf9c].copy_from_slice(&kind.to_le_bytes());
+        bytes[0x2000..0x2008].copy_from_slice(tag);
+        for (at, value) in words {
+            // In the run list, or in the description behind the header.
+            let at = if at % 2 == 0 { 0x88 + usize::from(at % 0x20) * 4 } else { 0x2008 + usize::from(at % 0x100) * 4 };
+            bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        bytes
+    }
+
+    proptest! {
+        /// Any description of memory is read or refused, and what is read agrees with itself.
+        #[test]
+        fn any_description_is_read_or_refused(
+            kind in 0_u32..12,
+            tag in prop::sample::select(alloc::vec![b"FDMPDUMP", b"SDMPDUMP", b"@\0\0\0RDMP", b"\0\0\0\0\0\0\0\0", b"????DUMP"]),
+            words in prop::collection::vec((any::<u16>(), prop_oneof![any::<u64>(), 0_u64..0x100, Just(0x3000), Just(1 << 40)]), 0..8),
+        ) {
+            let Ok(dump) = Dump::open(Arc::new(file(kind, tag, &words))) else { return Ok(()) };
+            if let Ok(image) = dump.physical() {
+                let frames = image.frames();
+                let runs: Vec<_> = frames.runs().take(1 << 16).collect();
+                let described = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.count));
+                prop_assert_eq!(described, frames.described());
+                prop_assert!(frames.present(0x1_0000) <= frames.described());
+                for run in &runs {
+                    prop_assert_eq!(frames.offset(run.first), Some(run.offset));
+                    prop_assert!(run.first < frames.end());
+                }
+                // In order, and none in another.
+                for pair in runs.windows(2) {
+                    prop_assert!(pair[0].first.0 + pair[0].count <= pair[1].first.0);
+                }
+            }
+            prop_assert!(dump.incomplete.iter().all(|missing| !missing.what.is_empty()));
+        }
+    }
+}

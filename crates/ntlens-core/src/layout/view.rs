@@ -70,3 +70,38 @@ impl StructView {
 fn integer(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Memory of which each fourth page is missing, and the others hold numbers of their addresses.
+    struct Holed;
+
+    impl VirtualMemory for Holed {
+        fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
+            if (at.0 >> 12).is_multiple_of(4) {
+                return Err(Absent::AddressNotInDump);
+            }
+            for (byte, at) in out.iter_mut().zip(at.0..) {
+                *byte = at.wrapping_mul(0x9e37_79b9).to_le_bytes()[1];
+            }
+            Ok(())
+        }
+    }
+
+    proptest! {
+        /// What a structure that was read at once says is what its memory says, field by field.
+        #[test]
+        fn a_view_is_its_memory(start in 0x1000_u64..0x6000, size in 0_u32..0x3000, offset in 0_u32..0x3000) {
+            let view = StructView::read(&Holed, VirtAddr(start), size);
+            let found = view.get(&Ok(Field::<u64>::at(offset)));
+            if offset + 8 <= size {
+                prop_assert_eq!(found, Holed.read_u64(VirtAddr(start + u64::from(offset))));
+            } else {
+                prop_assert!(found.is_err());
+            }
+        }
+    }
+}

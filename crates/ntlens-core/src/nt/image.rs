@@ -199,3 +199,46 @@ pub fn is_kernel_pdb(name: &str) -> bool {
             .iter()
             .any(|known| stem.eq_ignore_ascii_case(known))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Bytes at the address 0 on, and how often they were read.
+    struct Counted(Vec<u8>, core::cell::Cell<usize>);
+
+    impl VirtualMemory for Counted {
+        fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
+            self.1.set(self.1.get() + 1);
+            let start = usize::try_from(at.0).unwrap();
+            let bytes = start.checked_add(out.len()).and_then(|end| self.0.get(start..end));
+            out.copy_from_slice(bytes.ok_or(Absent::AddressNotInDump)?);
+            Ok(())
+        }
+    }
+
+    proptest! {
+        /// Whatever its numbers say, an image is looked through with a bounded number of reads.
+        #[test]
+        fn any_image_ends(
+            words in proptest::collection::vec(prop_oneof![any::<u32>(), 0_u32..0x2000], 0x400),
+            size in 1_u32..0x4000,
+        ) {
+            let mut bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            let mut set = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
+            set(0, b"MZ");
+            set(0x3c, &0x80_u32.to_le_bytes());
+            set(0x80, b"PE\0\0");
+            set(0x84, &MACHINE_X64.to_le_bytes());
+            set(0x98, &PE32_PLUS.to_le_bytes());
+            set(0x80 + 0x50, &size.to_le_bytes());
+            let memory = Counted(bytes, core::cell::Cell::new(0));
+            let headers = ImageHeaders::read(&memory, VirtAddr(0)).unwrap();
+            let _ = headers.codeview(&memory);
+            let _ = headers.export(&memory, "PsInitialSystemProcess");
+            let _ = ImageHeaders::search_codeview(&memory, VirtAddr(0), size);
+            prop_assert!(memory.1.get() < 1000, "{} reads", memory.1.get());
+        }
+    }
+}

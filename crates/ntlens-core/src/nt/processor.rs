@@ -253,7 +253,7 @@ pub(crate) fn processors_and_gaps(snapshot: &Snapshot, incomplete: &mut Vec<Inco
     let pointer = |index: u32| {
         let at = block.wrapping_add(u64::from(index) * 8);
         let found = snapshot.space().read_pointer(at);
-        if let Some(why) = found.err().filter(|_| count.is_some()) {
+        if let Some(why) = found.err().filter(|why| count.is_some() || why.is_lost()) {
             Incomplete::new("processors", at, why).add_to(incomplete);
         }
         found.ok()

@@ -54,3 +54,41 @@ pub(crate) fn content<M: VirtualMemory + ?Sized>(
     memory.read(buffer, &mut bytes).map_err(|hole| hole.why)?;
     Ok(Some(text::utf16(&bytes)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Memory in which every page but each third holds its own number over and over.
+    struct Holed;
+
+    impl VirtualMemory for Holed {
+        fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
+            let page = at.0 >> 12;
+            if page.is_multiple_of(3) {
+                return Err(Absent::AddressNotInDump);
+            }
+            out.fill(page.to_le_bytes()[0]);
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_string_is_text_of_its_length_or_an_absence(buffer: u64, small in 0_u64..0x8000, length: u16, near: bool) {
+            let at = VirtAddr(if near { small } else { buffer });
+            match content(&Holed, at, length) {
+                Ok(None) => prop_assert!(length == 0 || at.is_null()),
+                Ok(Some(text)) => prop_assert_eq!(text.encode_utf16().count(), usize::from(length) / 2),
+                Err(Absent::Malformed) => prop_assert_eq!(length % 2, 1),
+                Err(why) => {
+                    prop_assert_eq!(why, Absent::AddressNotInDump);
+                    // One of its pages is missing.
+                    let pages = at.0 >> 12..=at.0.wrapping_add(u64::from(length) - 1) >> 12;
+                    prop_assert!(pages.is_empty() || pages.into_iter().any(|page| page.is_multiple_of(3)));
+                }
+            }
+        }
+    }
+}

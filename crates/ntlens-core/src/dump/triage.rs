@@ -275,6 +275,10 @@ impl Bounds<'_> {
             let missing = missing.of_field(table.structure, table.field, claimed, expected);
             self.incomplete.push(missing.times(claimed - count));
         }
+        // A table that begins behind the end has nothing that could fail to be read.
+        if count == 0 {
+            return Vec::new();
+        }
         self.source.read_vec(at, count * entry).unwrap_or_else(|_| {
             let missing = Incomplete::new(table.what, Place::File(at), Absent::ReadFailed { offset: at });
             self.incomplete.push(missing.times(count));
@@ -427,4 +431,22 @@ fn unloaded(bounds: &mut Bounds<'_>, at: u32) -> Vec<TriageUnloaded> {
         }
     };
     table.chunks_exact(entry_size).map(module).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_behind_the_end_misses_what_it_claims_and_nothing_else() {
+        let source: Arc<dyn ByteSource> = Arc::new(alloc::vec![0_u8; 0x100]);
+        for (claimed, told) in [(0, &[][..]), (3, &[3])] {
+            let mut incomplete = Vec::new();
+            let mut bounds = Bounds { source: &source, incomplete: &mut incomplete };
+            let table = Table::of_header("data blocks", "DataBlocksCount", 0x7c);
+            assert!(bounds.table(&table, 0x200, claimed, BLOCK_ENTRY).is_empty());
+            let counts: Vec<u64> = incomplete.iter().map(|missing| missing.count).collect();
+            assert_eq!(counts, told, "{incomplete:?}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The parts of `ntlens-core` in layers: a part imports from its own layer and from those before it, never from one behind.
 const LAYERS: &[&[&str]] = &[
-    &["address", "absent", "text", "pattern", "identity"],
+    &["address", "absent", "text", "pattern", "identity", "spread"],
     &["source", "error", "incomplete"],
     &["memory"],
     &["layout"],

@@ -74,7 +74,7 @@ impl Assembly<'_> {
             self.guest.write_u64(page + index % LEAF * 0x10 + 8, high);
         }
         // Real tables have no holes: a leaf without entries is there all the same.
-        for index in 0..leaves.min(64) {
+        for index in 0..leaves {
             pages.entry(index).or_insert_with(|| leaf(&mut self.guest));
         }
         let code = match level {

@@ -29,6 +29,7 @@ from ntlens._ntlens import (
     embedded,
     open,  # noqa: A004 (the name says what it does, and only `ntlens.open` is ever written)
 )
+from ntlens.events import to_ecs, to_ocsf
 
 _questions.add_methods()
 
@@ -49,4 +50,6 @@ __all__ = [
     "demo",
     "embedded",
     "open",
+    "to_ecs",
+    "to_ocsf",
 ]

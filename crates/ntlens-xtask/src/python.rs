@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What builds and checks the wheel, the libraries that read its tables and draw them, and what runs notebooks and plugins.
-const PACKAGES: [&str; 18] = [
+const PACKAGES: [&str; 19] = [
     "maturin==1.16.0",
     "pytest==9.2.0",
     "mypy==2.4.1",
@@ -25,6 +25,7 @@ const PACKAGES: [&str; 18] = [
     "pyright==1.1.414",
     "volatility3==2.28.2",
     "jsonschema==4.26.0",
+    "ocsf-json-schema==1.2.0",
 ];
 /// Interpreters that may be there, the oldest that the wheel is for first.
 const PYTHONS: [&str; 3] = ["python3.11", "python3", "python"];

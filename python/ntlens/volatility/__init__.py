@@ -1,16 +1,18 @@
 """Any dump that ntlens reads, for volatility3 and its plugins.
 
-volatility3 opens dumps of the types 1 and 5. What Windows writes by default (type 6), what Windows 7 writes (2) and what
-the debugger writes (8, 9, 0xA) are layers by this module:
+volatility3 opens dumps of the types 1 and 5. What Windows writes by default (type 6), what Windows 7 writes (2) and
+what the debugger writes (8, 9, 0xA) are layers by this module:
 
 >>> import ntlens.volatility
 >>> dump = ntlens.open("MEMORY.DMP")
 >>> ntlens.volatility.run(dump, "windows.pslist")
 >>> ntlens.volatility.run(dump, "windows.handles", pid=[4], symbols="symbols/")
 
-ntlens finds the kernel and its page tables, so nothing is searched; without `symbols` the kernel's types are those that
-the dump was opened with, the embedded ones too. On the command line `python -m ntlens.volatility` is volatility3's `vol`,
-which then opens these dumps. It needs the package volatility3: `pip install ntlens[volatility]`.
+ntlens finds the kernel and its page tables, so nothing is searched; without `symbols` the kernel's types are those
+that the dump was opened with, the embedded ones too. On the command line `python -m ntlens.volatility` is volatility3's
+`vol`, which then opens these dumps; any program that uses volatility3 does so after `import ntlens.volatility`. A small
+dump of type 4 holds no physical memory, and is refused. It needs the package volatility3: `pip install
+ntlens[volatility]`.
 """
 
 try:
@@ -18,9 +20,10 @@ try:
 except ImportError as error:
     raise ImportError("this needs volatility3: pip install ntlens[volatility]") from error
 
+from ntlens.volatility._kernel import DumpKernel
 from ntlens.volatility._layer import DumpLayer, DumpStacker
 from ntlens.volatility._plugin import context, run
 
 del _volatility3
 
-__all__ = ["DumpLayer", "DumpStacker", "context", "run"]
+__all__ = ["DumpKernel", "DumpLayer", "DumpStacker", "context", "run"]

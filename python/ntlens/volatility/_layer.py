@@ -20,8 +20,8 @@ _SIGNATURE = b"PAGEDU64"
 class DumpLayer(interfaces.layers.DataLayerInterface):
     """The physical memory that a dump holds, with its holes.
 
-    It tells the layer above where the page tables of the kernel are, so that they are not searched. volatility3 makes it
-    from its configuration, on the layer of a file; whoever has a dump gives it as `dump`.
+    It tells the layer above where the page tables of the kernel are, so that they are not searched. volatility3 makes
+    it from its configuration, on the layer of a file; whoever has a dump gives it as `dump`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class DumpLayer(interfaces.layers.DataLayerInterface):
         info = dump.info
         root = info.system_dtb if info.system_dtb is not None else info.dtb
         known = {"os": "Windows", "architecture": "Intel64", "page_map_offset": root}
-        self._metadata = known | self._metadata
+        self._metadata: dict[str, Any] = known | (metadata or {})
 
     @property
     def maximum_address(self) -> int:
@@ -108,14 +108,14 @@ class DumpLayer(interfaces.layers.DataLayerInterface):
             return self.dump.read_physical(start, length)
         except ntlens.NotInDumpError as error:
             if pad:
-                return b"".join(self._page_or_zeros(at, min(length, _PAGE)) for at in range(start, start + length, _PAGE))
+                return b"".join(self._or_zeros(*part) for part in _by_page(start, start + length))
             raise exceptions.InvalidAddressException(self.name, start, str(error)) from error
 
-    def _page_or_zeros(self, start: int, length: int) -> bytes:
+    def _or_zeros(self, start: int, end: int) -> bytes:
         try:
-            return self.dump.read_physical(start, length)
+            return self.dump.read_physical(start, end - start)
         except ntlens.NotInDumpError:
-            return bytes(length)
+            return bytes(end - start)
 
     def _held(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """What of a range the dump holds."""
@@ -129,7 +129,7 @@ class DumpLayer(interfaces.layers.DataLayerInterface):
     def _scan_iterator(
         self, scanner: interfaces.layers.ScannerInterface, sections: Iterable[tuple[int, int]]
     ) -> Iterator[tuple[list[tuple[str, int, int]], int]]:
-        """The pieces that a scanner sees: volatility3 takes a layer for one without holes, and would skip 16 MiB for one."""
+        """The pieces that a scanner sees. volatility3 takes a layer for one without holes, and skips 16 MiB for one."""
         for start, length in sections:
             for begin, end in self._held(start, start + length):
                 for at in range(begin, end, scanner.chunk_size):
@@ -177,9 +177,17 @@ class _LayerFile(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         left = max(self._size - self._position, 0)
         length = left if size < 0 else min(size, left)
-        data = self._layer.read(self._position, length)
+        data: bytes = self._layer.read(self._position, length)
         self._position += len(data)
         return data
+
+
+def _by_page(start: int, end: int) -> Iterator[tuple[int, int]]:
+    """A range, cut where pages begin."""
+    while start < end:
+        stop = min(end, (start // _PAGE + 1) * _PAGE)
+        yield start, stop
+        start = stop
 
 
 def _stretches(dump: ntlens.Dump) -> tuple[list[int], list[int]]:

@@ -2,24 +2,23 @@
 
 import datetime
 import importlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from volatility3 import plugins
-from volatility3.framework import constants, contexts, exceptions, interfaces, renderers
+from volatility3.framework import constants, contexts, interfaces, renderers
 from volatility3.framework.configuration import requirements
 from volatility3.framework.layers import intel
 from volatility3.framework.symbols import windows
 
 import ntlens
 from ntlens.volatility._layer import DumpLayer
+from ntlens.volatility._table import table
 
 #: What plugins call what they need, and under what it is in the context.
-_MEMORY, _LAYER, _KERNEL = "memory_layer", "primary", "kernel"
+_MEMORY, _LAYER, _KERNEL, _SYMBOLS = "memory_layer", "primary", "kernel", "nt_symbols"
 #: Where the configuration of plugins lies.
 _PLUGINS = "plugins"
 _join = interfaces.configuration.path_join
@@ -28,8 +27,8 @@ _join = interfaces.configuration.path_join
 def context(dump: ntlens.Dump, *, symbols: str | PathLike[str] | None = None) -> contexts.Context:
     """A context of volatility3 with the dump: the layers `memory_layer` and `primary`, and the module `kernel`.
 
-    symbols: an ISF table of the dump's kernel, or a folder in which it lies under its usual name, `GUID-AGE.json` or that
-        packed; nothing is written there. None: the types that the dump was opened with.
+    symbols: an ISF table of the dump's kernel, or a folder in which it lies under its usual name, `GUID-AGE.json` or
+        that packed; nothing is written there. None: the types that the dump was opened with.
     """
     base = dump.info.kernel_base
     made = contexts.Context()
@@ -42,10 +41,12 @@ def context(dump: ntlens.Dump, *, symbols: str | PathLike[str] | None = None) ->
     made.config[_join(_LAYER, "page_map_offset")] = root
     made.config[_join(_LAYER, "kernel_virtual_offset")] = base
     made.add_layer(intel.WindowsIntel32e(made, _LAYER, _LAYER, metadata={"os": "Windows"}))
-    with _table(dump, symbols) as table:
-        made.config[_join("symbols", "isf_url")] = table
-        made.symbol_space.append(windows.WindowsKernelIntermedSymbols(made, "symbols", "nt_symbols", table))
-    contexts.Module.create(made, _KERNEL, _LAYER, base, symbol_table_name="nt_symbols")
+    # A table that ntlens has just written need not be held against the schema, which takes long.
+    with table(dump, symbols) as url:
+        made.symbol_space.append(
+            windows.WindowsKernelIntermedSymbols(made, _SYMBOLS, _SYMBOLS, url, validate=symbols is not None)
+        )
+    contexts.Module.create(made, _KERNEL, _LAYER, base, symbol_table_name=_SYMBOLS)
     return made
 
 
@@ -81,7 +82,7 @@ def run(
         elif isinstance(one, requirements.TranslationLayerRequirement):
             used.config[_join(path, name)] = _LAYER
         elif isinstance(one, requirements.SymbolTableRequirement):
-            used.config[_join(path, name)] = "nt_symbols"
+            used.config[_join(path, name)] = _SYMBOLS
     missing = found.unsatisfied(used, path)
     if missing:
         raise ntlens.Error(f"{plugin} needs {', '.join(missing)}, which is not here")
@@ -127,36 +128,11 @@ def _value(value: Any) -> Any:
         return None
     if isinstance(value, renderers.Disassembly):
         return value.data
-    for kind in (bool, int, float, str, bytes):
-        if isinstance(value, kind):
-            return value if type(value) is kind else kind(value)
+    plain: type[Any]
+    for plain in (bool, int, float, str, bytes):
+        if isinstance(value, plain):
+            return value if type(value) is plain else plain(value)
     return value if isinstance(value, datetime.datetime) else str(value)
-
-
-@contextmanager
-def _table(dump: ntlens.Dump, symbols: str | PathLike[str] | None) -> Iterator[str]:
-    """Where the kernel's table lies, as long as it is needed."""
-    if symbols is not None:
-        yield _given(dump, Path(symbols)).resolve().as_uri()
-        return
-    with tempfile.TemporaryDirectory(prefix="ntlens-") as folder:
-        path = Path(folder) / "kernel.json"
-        path.write_text(dump.to_isf(), encoding="utf-8")
-        yield path.as_uri()
-
-
-def _given(dump: ntlens.Dump, symbols: Path) -> Path:
-    if symbols.is_file():
-        return symbols
-    identity = dump.info.kernel_guid_age
-    if identity is None:
-        raise ntlens.SymbolsError(f"{dump.name}: the dump does not tell which symbols its kernel has")
-    name = f"{identity[:32]}-{int(identity[32:], 16)}.json".lower()
-    fits = (path for path in sorted(symbols.rglob("*.json*")) if path.name.lower().startswith(name))
-    table = next(fits, None)
-    if table is None:
-        raise ntlens.SymbolsError(f"{symbols}: no table of the kernel, {name}, is there")
-    return table
 
 
 @contextmanager

@@ -20,6 +20,7 @@ const EXPECTED: &[(&str, Check)] = &[
     ("protected", protected),
     ("filter", filter),
     ("tree", tree),
+    ("timeline", timeline),
     ("tokens", tokens),
     ("hidden", hidden),
     ("jobs", jobs),
@@ -293,6 +294,19 @@ fn tokens(text: &str, sample: &Sample) {
 
 fn loggers(text: &str, _: &Sample) {
     assert_eq!(words(text), ["2 EventLog-System: 1 providers", "9 a trace of my own: 2 providers"]);
+}
+
+fn timeline(text: &str, sample: &Sample) {
+    let started = |process: &Process| (process.create_time, format!("{} {}", process.pid, process.image_name));
+    let mut expected: Vec<_> = sample.truth.processes.iter().map(started).collect();
+    expected.sort_unstable();
+    let mut told: Vec<_> = text.lines().map(|line| line.split_once(' ').unwrap()).collect();
+    assert!(told.is_sorted_by_key(|(time, _)| *time));
+    told.sort_unstable();
+    assert_eq!(
+        told.into_iter().map(|(_, who)| who).collect::<Vec<_>>(),
+        expected.iter().map(|(_, who)| who).collect::<Vec<_>>()
+    );
 }
 
 fn callbacks(text: &str, sample: &Sample) {

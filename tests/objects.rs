@@ -5,7 +5,7 @@ mod common;
 #[path = "common/kit.rs"]
 mod kit;
 
-use common::{Tally, address, document, each, hex, narrowed, rows, shared, tallied};
+use common::{Tally, address, document, hex, machines, narrowed, rows, shared, tallied};
 use kit::{bare, dump, open, typical};
 use ntlens::OpenDump;
 use ntlens::nt::access;
@@ -241,7 +241,7 @@ fn holders() {
 
 #[test]
 fn one_process_and_one_directory_can_be_asked_for() {
-    each(|name, dump, _| {
+    machines(|name, dump, _| {
         let of_system = narrowed(dump, "handles", &Arguments::default().with("pid", Argument::Number(4)));
         let handles = dump.handles(Of::Process(4)).unwrap().handles;
         assert_eq!(of_system.len(), handles.len(), "{name}");
@@ -364,7 +364,7 @@ fn handles_of_every_depth_keep_their_values_and_attributes() {
 #[test]
 fn no_object_is_lost_whose_stored_type_is_zero() {
     let zeros = std::cell::Cell::new(0);
-    each(|_, dump, truth| {
+    machines(|_, dump, truth| {
         if truth["kernel"]["ob_header_cookie"].is_null() {
             return;
         }

@@ -107,23 +107,10 @@ pub(crate) fn rows(dump: &OpenDump, table: &str) -> Vec<Json> {
     document(dump, table)["rows"].as_array().expect("rows").clone()
 }
 
-/// Every machine of the shared folder: its name, its dump and what is true of it.
-pub(crate) fn each(check: impl Fn(&str, &OpenDump, &Json)) {
-    let Some(shared) = shared() else { return };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
-    for path in packed {
-        let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
-        let dump = ntlens::open(dump_file(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        check(&name, &dump, &truth);
-    }
-}
-
 /// A tally that many machines share.
 pub(crate) fn tallied(what: &str, check: impl Fn(&mut Tally, &str, &OpenDump, &Json)) {
     let tally = std::cell::RefCell::new(Tally::default());
-    each(|name, dump, truth| check(&mut tally.borrow_mut(), name, dump, truth));
+    machines(|name, dump, truth| check(&mut tally.borrow_mut(), name, dump, truth));
     if shared().is_some() {
         tally.into_inner().finish(what);
     }

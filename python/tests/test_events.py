@@ -13,6 +13,7 @@ import pytest
 
 import ntlens
 import ntlens.events
+from ntlens.events._source import Source
 
 Event = dict[str, Any]
 
@@ -216,7 +217,7 @@ def test_hostile_names_break_no_line(demo_bytes: bytes) -> None:
 
 
 def test_a_dump_without_a_time_uses_the_latest_it_has(demo: ntlens.Dump, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = ntlens.events._Source(demo)
+    source = Source(demo)
     monkeypatch.setitem(source.info, "crash_time", None)
     exits = [row["exit_time"] for row in demo.processes() if row["exit_time"] is not None]
     assert source.time() == max([row["create_time"] for row in demo.processes()] + exits)

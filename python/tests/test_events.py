@@ -6,6 +6,7 @@ import json
 import uuid
 import warnings
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,9 @@ import pytest
 
 import ntlens
 import ntlens.events
+from ntlens.events import _ecs, _ocsf
+from ntlens.events._mapping import RULES
+from ntlens.events._source import Source
 
 Event = dict[str, Any]
 
@@ -216,13 +220,46 @@ def test_hostile_names_break_no_line(demo_bytes: bytes) -> None:
 
 
 def test_a_dump_without_a_time_uses_the_latest_it_has(demo: ntlens.Dump, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = ntlens.events._Source(demo)
+    source = Source(demo)
     monkeypatch.setitem(source.info, "crash_time", None)
     exits = [row["exit_time"] for row in demo.processes() if row["exit_time"] is not None]
     assert source.time() == max([row["create_time"] for row in demo.processes()] + exits)
     monkeypatch.setattr(source, "processes", [])
     with pytest.raises(ntlens.NotInDumpError, match="when it was taken"):
         source.time()
+
+
+def test_what_the_dump_does_not_hold_is_left_out(demo: ntlens.Dump, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of which little is left: it was seen, when and by whom it was made is not said."""
+    source = Source(demo)
+    whole = source.processes[3]
+    kept = {"eprocess", "sources", "name"}
+    damaged = {column: value if column in kept else None for column, value in whole.items()}
+    monkeypatch.setattr(source, "processes", [damaged])
+    event = next(source.events())
+    ocsf, ecs = _ocsf.event_of(source, event), _ecs.event_of(source, event)
+    check_ocsf(ocsf)
+    check_ecs(ecs, ocsf)
+    assert ocsf["type_uid"] == 100799
+    assert ocsf["time"] == milliseconds(source.info["crash_time"] - datetime(1970, 1, 1, tzinfo=UTC))
+    assert ocsf["process"].keys() == {"name", "uid"}
+    assert ocsf["actor"] == {"app_name": "Unknown"}
+    assert ecs["process"].keys() == {"name", "entity_id"}
+    assert "user" not in ecs
+
+
+def test_a_holder_that_is_not_known_is_no_actor(demo: ntlens.Dump) -> None:
+    source = Source(demo)
+    event = next(event for event in source.events() if event.table == "crossings")
+    holder = source.holder(None, "x.exe")
+    found = _ocsf.event_of(source, replace(event, process=holder))
+    check_ocsf(found)
+    assert found["evidences"][0].keys() == {"data"}
+    # Two processes of one id: which of them holds the handle is not known.
+    pid = source.processes[3]["pid"]
+    assert source.holder(pid, "x.exe") == source.processes[3]
+    source._by_pid[pid].append(source.processes[4])
+    assert source.holder(pid, "x.exe") == {"pid": pid, "name": "x.exe"}
 
 
 def expected_processes(truth: Event) -> dict[str, Event]:
@@ -288,6 +325,7 @@ def test_findings_of_the_machines(machine: Any) -> None:
     ocsf, ecs = events(opened(machine))
     findings = [event["unmapped"]["row"] for event in ocsf if event["class_uid"] == 2004]
     rules = [event["event"]["action"] for event in ecs if event["event"]["kind"] == "alert"]
+    assert set(rules) <= RULES.keys(), "a relation has no words of its own"
     hidden = {row["eprocess"] for row, rule in zip(findings, rules, strict=True) if rule == "hidden-process"}
     processes = expected_processes(truth).items()
     assert hidden == {eprocess for eprocess, process in processes if not process["in_active_list"]}

@@ -197,7 +197,7 @@ def test_what_a_plugin_does_not_have_is_told(demo: ntlens.Dump) -> None:
     assert [row["PID"] for row in volatility.run(context, "windows.pslist")] == listed
     with pytest.raises(TypeError, match=r"no option 'pids'; it has .*pid"):
         volatility.run(context, "windows.pslist", pids=[4])
-    with pytest.raises(ValueError, match="no plugin 'windows.nothing'"):
+    with pytest.raises(ValueError, match=r"no plugin 'windows\.nothing'"):
         volatility.run(context, "windows.nothing")
 
 

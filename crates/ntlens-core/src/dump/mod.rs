@@ -357,12 +357,12 @@ mod tests {
     use proptest::prelude::*;
 
     /// A dump of 64 KiB with a header, in which some words are other numbers.
-    fn file(kind: u32, tag: &[u8; 8], words: &[(u16, u64)]) -> Vec<u8> {
+    fn file(kind: u32, tag: [u8; 8], words: &[(u16, u64)]) -> Vec<u8> {
         let mut bytes = alloc::vec![0; 0x1_0000];
         bytes[..8].copy_from_slice(b"PAGEDU64");
         bytes[0x30..0x34].copy_from_slice(&MACHINE_X64.to_le_bytes());
         bytes[0xf98..0xf9c].copy_from_slice(&kind.to_le_bytes());
-        bytes[0x2000..0x2008].copy_from_slice(tag);
+        bytes[0x2000..0x2008].copy_from_slice(&tag);
         for (at, value) in words {
             // In the run list, or in the description behind the header.
             let at = if at % 2 == 0 { 0x88 + usize::from(at % 0x20) * 4 } else { 0x2008 + usize::from(at % 0x100) * 4 };
@@ -379,7 +379,7 @@ mod tests {
             tag in prop::sample::select(alloc::vec![b"FDMPDUMP", b"SDMPDUMP", b"@\0\0\0RDMP", b"\0\0\0\0\0\0\0\0", b"????DUMP"]),
             words in prop::collection::vec((any::<u16>(), prop_oneof![any::<u64>(), 0_u64..0x100, Just(0x3000), Just(1 << 40)]), 0..8),
         ) {
-            let Ok(dump) = Dump::open(Arc::new(file(kind, tag, &words))) else { return Ok(()) };
+            let Ok(dump) = Dump::open(Arc::new(file(kind, *tag, &words))) else { return Ok(()) };
             if let Ok(image) = dump.physical() {
                 let frames = image.frames();
                 let runs: Vec<_> = frames.runs().take(1 << 16).collect();

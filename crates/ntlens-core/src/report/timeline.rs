@@ -2,7 +2,7 @@
 //!
 //! Nothing is listed here: a column of [`Kind::Time`] in any question of [`QUESTIONS`] is part of it.
 
-use super::{Answer, Asked, Cell, Column, Heading, Kind, QUESTIONS, Question, Rank, Screen, Table, TableDef, Wanted};
+use super::{Asked, Cell, Column, Heading, Kind, QUESTIONS, Question, Rank, Screen, Table, TableDef, Wanted};
 use super::{Value, screen};
 use crate::absent::Absent;
 use crate::incomplete::Incomplete;
@@ -45,7 +45,7 @@ pub const TIMELINE: Asked<Event> = Asked {
         record: false,
     },
     parameters: &[],
-    rows: |dump, _| events(dump),
+    rows: |dump, _| Ok(events(dump)),
     remarks: |_| Vec::new(),
 };
 
@@ -130,7 +130,7 @@ pub fn sources() -> impl Iterator<Item = (&'static dyn Question, Vec<Heading>)> 
 }
 
 /// All events in their order.
-fn events(dump: &OpenDump) -> Answer<Event> {
+fn events(dump: &OpenDump) -> (Vec<Event>, Vec<Incomplete>) {
     let (mut events, mut incomplete, mut told) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (question, times) in sources() {
         let shown = question.screen().iter().map(|shown| shown.column);
@@ -156,7 +156,7 @@ fn events(dump: &OpenDump) -> Answer<Event> {
         }
     }
     events.sort_by_key(|event: &Event| event.time);
-    Ok((events, incomplete))
+    (events, incomplete)
 }
 
 /// What a time is that 64 bits of nanoseconds do not hold, from 1677 to 2262: no program that reads timelines takes it.

@@ -196,9 +196,10 @@ def test_text_that_does_not_stand_by_itself() -> None:
     assert fit("\\Device\\HarddiskVolume3\\a.exe", 1.0, 8, middle=True) == "\\Dev…me3\\a.exe"
 
 
-def test_large_machines_stay_readable(write_dump: Path, tmp_path: Path) -> None:
+def test_large_machines_stay_readable(testkit: Path, tmp_path: Path) -> None:
     path = tmp_path / "large.dmp"
-    subprocess.run([write_dump, "10.0.19041.1288", "full", path, "400", "4096", "1", "busy"], check=True)
+    make = [testkit, "make", "--build", "19041.1288", "--kind", "full", "--processes", "400", "--memory", "4096"]
+    subprocess.run([*make, "--with", "busy", path], check=True)
     dump = ntlens.open(path)
     for name, function in plot.PICTURES.items():
         picture = function(dump)

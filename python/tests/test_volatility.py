@@ -201,6 +201,13 @@ def test_what_a_plugin_does_not_have_is_told(demo: ntlens.Dump) -> None:
         volatility.run(context, "windows.nothing")
 
 
+def test_a_small_dump_is_refused(testkit: Path, tmp_path: Path) -> None:
+    path = tmp_path / "small.dmp"
+    subprocess.run([testkit, "make", "--build", "19041.1288", "--kind", "triage", path], check=True)
+    with pytest.raises(ntlens.Error, match="holds no physical memory"):
+        volatility.context(ntlens.open(path))
+
+
 def test_volatility3_is_needed_only_when_it_is_asked_for() -> None:
     program = """if True:
         import sys

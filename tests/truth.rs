@@ -80,6 +80,7 @@ fn info() {
             ("bugcheck_parameters", parameters.into()),
             ("crash_time", time(&header["system_time"])),
             ("uptime", uptime.into()),
+            ("boot_time", time(&truth["kernel"]["boot_time"])),
             ("physical_pages_described", pages.clone()),
             ("physical_pages_present", pages),
             ("file_complete", true.into()),

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -349,3 +350,33 @@ def test_findings_of_the_machines(machine: Any) -> None:
     assert squatted == {
         (row["name"], int(row["global_object"], 16), int(row["other_object"], 16)) for row in of_sessions
     }
+
+
+@cache
+def published(class_uid: int, *profiles: str) -> Any:
+    """What checks an event of a class against the schema as the framework publishes it."""
+    ocsf_json_schema = pytest.importorskip("ocsf_json_schema")
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = ocsf_json_schema.OcsfJsonSchemaEmbedded(ocsf_json_schema.get_ocsf_schema(ntlens.events.OCSF_VERSION))
+    name = schema.lookup_class_name_from_uid(class_uid)
+    return jsonschema.Draft202012Validator(schema.get_class_schema(name, list(profiles)))
+
+
+def test_the_published_schema_takes_every_event(machine: Any) -> None:
+    ocsf, _ = events(opened(machine))
+    counts = Counter(event["class_uid"] for event in ocsf)
+    for event in ocsf:
+        schema = published(event["class_uid"], *event["metadata"]["profiles"])
+        wrong = [f"{error.json_path}: {error.message}" for error in schema.iter_errors(event)]
+        assert not wrong, wrong[:3]
+    assert set(counts) == {1007, 2004}
+    # A check that takes everything proves nothing.
+    assert list(published(1007).iter_errors({**ocsf[0], "class_uid": 1008}))
+    assert list(published(1007).iter_errors({**ocsf[0], "surely": "no attribute"}))
+
+
+def test_numbers_of_the_published_schema_mean_what_they_should() -> None:
+    ocsf_json_schema = pytest.importorskip("ocsf_json_schema")
+    objects = ocsf_json_schema.get_ocsf_schema(ntlens.events.OCSF_VERSION)["objects"]
+    levels = objects["process"]["attributes"]["integrity_id"]["enum"]
+    assert {int(value): level["caption"] for value, level in levels.items() if 0 < int(value) < 99} == INTEGRITIES

@@ -197,8 +197,15 @@ def test_what_a_plugin_does_not_have_is_told(demo: ntlens.Dump) -> None:
     assert [row["PID"] for row in volatility.run(context, "windows.pslist")] == listed
     with pytest.raises(TypeError, match=r"no option 'pids'; it has .*pid"):
         volatility.run(context, "windows.pslist", pids=[4])
-    with pytest.raises(ValueError, match="no plugin 'windows.nothing'"):
+    with pytest.raises(ValueError, match=r"no plugin 'windows\.nothing'"):
         volatility.run(context, "windows.nothing")
+
+
+def test_a_small_dump_is_refused(testkit: Path, tmp_path: Path) -> None:
+    path = tmp_path / "small.dmp"
+    subprocess.run([testkit, "make", "--build", "19041.1288", "--kind", "triage", path], check=True)
+    with pytest.raises(ntlens.Error, match="holds no physical memory"):
+        volatility.context(ntlens.open(path))
 
 
 def test_volatility3_is_needed_only_when_it_is_asked_for() -> None:

@@ -9,7 +9,7 @@ fn steers(char: char) -> bool {
 
 #[test]
 fn tables_and_csv_show_what_steers() {
-    for table in ["processes", "threads", "tokens", "modules"] {
+    for table in ["processes", "threads", "tokens", "modules", "timeline"] {
         for format in ["table", "csv"] {
             let run = ntlens(&[table, &sample().path, "--format", format]);
             assert_eq!(run.status, 0);
@@ -42,6 +42,18 @@ fn csv_cells_start_no_formula() {
     }
     let has = |text: &str| records.iter().flatten().any(|cell| cell == text);
     assert!(has("'=cmd|'/c'!A0") && has("'@SUM(1)"));
+}
+
+/// One of the names has the separator of the format, another the end of a line.
+#[test]
+fn a_line_of_a_bodyfile_is_one_event() {
+    let timeline = document(&["timeline", &sample().path]);
+    let run = ntlens(&["timeline", &sample().path, "--format", "bodyfile"]);
+    assert_eq!((run.status, run.stdout.contains(steers)), (0, false));
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines.len() as u64, timeline["row_count"].as_u64().unwrap());
+    assert!(lines.iter().all(|line| line.split('|').count() == 11));
+    assert!(lines.iter().any(|line| line.contains("=cmd\\u{7c}'/c'!A0")));
 }
 
 #[test]

@@ -99,6 +99,7 @@ impl Sample {
             "modules",
             "unloaded",
             "crash",
+            "timeline",
             "coverage",
             "inferred",
             "doctor",

@@ -1,6 +1,6 @@
 //! `doctor`: what is wrong with the dump, what is not in it, and which questions it can answer.
 
-use super::{Asked, Cell, Column, Kind, QUESTIONS, Question, Table, TableDef, Wanted, screen, timeline};
+use super::{Asked, Cell, Column, Kind, QUESTIONS, Question, Table, TableDef, Wanted, screen};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
 use crate::doctor::{Fault, Severity, examine};
@@ -142,9 +142,7 @@ fn wrong(finding: &Finding, get: impl FnOnce(&Wrong) -> Cell) -> Cell {
 
 /// Whether each question can be answered: all of them are asked.
 pub fn answers(dump: &OpenDump) -> Vec<Answerable> {
-    // A timeline is made of the answers to the others.
-    let others = QUESTIONS.iter().filter(|question| ![NAME, timeline::NAME].contains(&question.name()));
-    others.map(|question| answer(dump, *question)).collect()
+    QUESTIONS.iter().filter(|question| question.name() != NAME).map(|question| answer(dump, *question)).collect()
 }
 
 fn answer(dump: &OpenDump, question: &dyn Question) -> Answerable {

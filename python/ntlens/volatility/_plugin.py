@@ -3,7 +3,7 @@
 import datetime
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from typing import Any, TypeAlias
 
@@ -74,6 +74,10 @@ def run(
     found = _plugin(plugin)
     path = _join(_PLUGINS, found.__name__)
     known = {one.name: one for one in found.get_requirements()}
+    for name in known:
+        # What an earlier run of the plugin was given is none of this one.
+        with suppress(KeyError):
+            del used.config[_join(path, name)]
     for name, value in options.items():
         wanted = known.get(name) or known.get(name.replace("_", "-"))
         if wanted is None:

@@ -319,10 +319,10 @@ class Process(Row):
     def token(self) -> Row | None:
         """Its primary token, a row of the table `tokens`; None if it has none or `absent["token"]` says why."""
     @property
-    def job(self) -> Any:
+    def job(self) -> Row | None:
         """Its innermost job, a row of the table `jobs`; None if it is in none or `absent["job"]` says why."""
     @property
-    def silo(self) -> Any:
+    def silo(self) -> Row | None:
         """The container it runs in, a row of the table `silos`; None if it is in none or `absent["silo"]` says why."""
     def read_virtual(self, address: int, length: int) -> bytes:
         """Bytes of its address space."""

@@ -195,6 +195,9 @@ def test_what_a_plugin_does_not_have_is_told(demo: ntlens.Dump) -> None:
     context = volatility.context(demo)
     listed = [process.pid for process in demo.processes() if "active-list" in process.sources]
     assert [row["PID"] for row in volatility.run(context, "windows.pslist")] == listed
+    [system] = volatility.run(context, "windows.pslist", pid=[4])
+    assert system["PID"] == 4
+    assert [row["PID"] for row in volatility.run(context, "windows.pslist")] == listed
     with pytest.raises(TypeError, match=r"no option 'pids'; it has .*pid"):
         volatility.run(context, "windows.pslist", pids=[4])
     with pytest.raises(ValueError, match=r"no plugin 'windows\.nothing'"):

@@ -17,13 +17,13 @@ ntlens[volatility]`.
 
 try:
     import volatility3 as _volatility3
-except ImportError as error:
-    raise ImportError("this needs volatility3: pip install ntlens[volatility]") from error
+except ImportError as _error:
+    raise ImportError("this needs volatility3: pip install ntlens[volatility]") from _error
 
-from ntlens.volatility._kernel import DumpKernel
-from ntlens.volatility._layer import DumpLayer, DumpStacker
+# volatility3 finds the classes of these modules by itself, once they are imported.
+from ntlens.volatility import _kernel, _layer  # noqa: F401
 from ntlens.volatility._plugin import context, run
 
 del _volatility3
 
-__all__ = ["DumpKernel", "DumpLayer", "DumpStacker", "context", "run"]
+__all__ = ["context", "run"]

@@ -3,9 +3,9 @@
 import datetime
 import importlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
-from typing import Any
+from typing import Any, TypeAlias
 
 from volatility3 import plugins
 from volatility3.framework import constants, contexts, interfaces, renderers
@@ -17,6 +17,9 @@ import ntlens
 from ntlens.volatility._layer import DumpLayer
 from ntlens.volatility._table import table
 
+#: A context of volatility3, which has no types for those who check them.
+Context: TypeAlias = Any
+
 #: What plugins call what they need, and under what it is in the context.
 _MEMORY, _LAYER, _KERNEL, _SYMBOLS = "memory_layer", "primary", "kernel", "nt_symbols"
 #: Where the configuration of plugins lies.
@@ -24,7 +27,7 @@ _PLUGINS = "plugins"
 _join = interfaces.configuration.path_join
 
 
-def context(dump: ntlens.Dump, *, symbols: str | PathLike[str] | None = None) -> contexts.Context:
+def context(dump: ntlens.Dump, *, symbols: str | PathLike[str] | None = None) -> Context:
     """A context of volatility3 with the dump: the layers `memory_layer` and `primary`, and the module `kernel`.
 
     symbols: an ISF table of the dump's kernel, or a folder in which it lies under its usual name, `GUID-AGE.json` or
@@ -51,7 +54,7 @@ def context(dump: ntlens.Dump, *, symbols: str | PathLike[str] | None = None) ->
 
 
 def run(
-    dump: ntlens.Dump | contexts.Context,
+    dump: ntlens.Dump | Context,
     plugin: str,
     *,
     symbols: str | PathLike[str] | None = None,
@@ -71,6 +74,10 @@ def run(
     found = _plugin(plugin)
     path = _join(_PLUGINS, found.__name__)
     known = {one.name: one for one in found.get_requirements()}
+    for name in known:
+        # What an earlier run of the plugin was given is none of this one.
+        with suppress(KeyError):
+            del used.config[_join(path, name)]
     for name, value in options.items():
         wanted = known.get(name) or known.get(name.replace("_", "-"))
         if wanted is None:

@@ -8,37 +8,26 @@ use ntlens::nt::FileTime;
 use ntlens::render::{self, Format, Terminal};
 use ntlens::report::{OneByOne, Question, Wanted, timeline::TIMELINE};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
-
-/// What tells one process from all others.
-fn eprocess(row: &Json) -> Option<Json> {
-    let details = row["details"].as_array()?.iter().filter_map(Json::as_str);
-    details.filter_map(|detail| detail.strip_prefix("eprocess=")).map(Json::from).next()
-}
 
 #[test]
 fn starts_and_ends_of_processes() {
     tallied("timeline", |tally, name, dump, truth| {
         let told = rows(dump, "timeline");
         assert!(told.is_sorted_by_key(|row| row["time"].as_str().unwrap()), "{name}");
-        let of = |column: &str| -> BTreeMap<Option<String>, Json> {
-            let rows = told.iter().filter(|row| row["table"] == "processes" && row["column"] == column);
-            let key = |row: &Json| eprocess(row).and_then(|at| at.as_str().map(str::to_owned));
-            rows.map(|row| (key(row), row["time"].clone())).collect()
-        };
         let known = rows(dump, "processes");
-        for (column, found) in [("create_time", of("create_time")), ("exit_time", of("exit_time"))] {
+        for column in ["create_time", "exit_time"] {
+            let found: Vec<_> =
+                told.iter().filter(|row| row["table"] == "processes" && row["column"] == column).collect();
+            let all = known.iter().filter(|row| !row[column].is_null()).count();
+            tally.check(column, name, &found.len().into(), &all.into());
             for process in truth["processes"].as_array().unwrap() {
                 let at = address(hex(&process["eprocess"]).unwrap());
-                let place = format!("{name} {at}");
-                let row = known.iter().find(|row| row["eprocess"] == at);
+                let row = known.iter().find(|row| row["eprocess"] == at && !row[column].is_null());
                 // A process of which nothing is left, or not this field, has no event.
-                let expected = match (process[column].as_u64(), row) {
-                    (Some(time), Some(row)) if !row[column].is_null() => FileTime(time).to_string().into(),
-                    _ => Json::Null,
-                };
-                let told = found.get(&at.as_str().map(str::to_owned)).cloned().unwrap_or_default();
-                tally.check(column, &place, &told, &expected);
+                let (Some(time), Some(_)) = (process[column].as_u64(), row) else { continue };
+                let time = FileTime(time).to_string();
+                let is_told = found.iter().any(|row| row["pid"] == process["pid"] && row["time"] == time.as_str());
+                tally.check(column, &format!("{name} {at} {time}"), &is_told.into(), &true.into());
             }
         }
     });

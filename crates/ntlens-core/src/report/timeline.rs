@@ -171,6 +171,12 @@ fn take(table: &Table, keys: &[&'static str], events: &mut Vec<Event>, incomplet
             let others = cells().filter(|(column, _)| column.kind != Kind::Time);
             others.filter_map(|(column, cell)| Some((*column, cell.value()?.clone()))).collect()
         };
+        // A detail that a read lost leaves no empty cell here.
+        for (column, cell) in cells().filter(|(column, _)| column.kind != Kind::Time) {
+            if let Some(why) = cell.absent().filter(|why| matches!(why, Absent::ReadFailed { .. })) {
+                missing.entry((column.name, why.reason())).or_insert((why, 0)).1 += 1;
+            }
+        }
         for (column, cell) in cells().filter(|(column, _)| column.kind == Kind::Time) {
             match cell {
                 Cell::Value(Value::Time(time)) if time.unix_nanoseconds().is_none() => {
@@ -188,7 +194,7 @@ fn take(table: &Table, keys: &[&'static str], events: &mut Vec<Event>, incomplet
         }
     }
     let all = missing.into_iter().map(|((column, _), (why, count))| {
-        Incomplete::new("times", format!("{}.{column}", table.name), why).times(count)
+        Incomplete::new("times and details", format!("{}.{column}", table.name), why).times(count)
     });
     incomplete.extend(all);
 }

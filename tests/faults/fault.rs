@@ -28,6 +28,9 @@ pub(crate) enum Keeps {
     Perhaps,
 }
 
+/// Tells whether a kind of dump is one of some.
+pub(crate) type Kinds = fn(Kind) -> bool;
+
 /// A class of faults.
 #[derive(Debug)]
 pub(crate) struct Class {
@@ -35,7 +38,7 @@ pub(crate) struct Class {
     /// What it breaks.
     pub(crate) breaks: &'static str,
     /// The kinds of dumps that it is made in; in those that do not hold what it breaks, it makes nothing.
-    pub(crate) kinds: &'static [Kind],
+    pub(crate) kinds: Kinds,
     pub(crate) must: Must,
     pub(crate) keeps: Keeps,
     /// Every one of its faults is made each time: the fields of the file itself.

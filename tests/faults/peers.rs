@@ -90,7 +90,7 @@ fn selection() -> Vec<(&'static str, &'static Subject, crate::fault::Fault)> {
     let kinds = [Kind::Full, Kind::BitmapFull { active: false }];
     let subjects = || kinds.iter().filter_map(|kind| SUBJECTS.iter().find(|subject| subject.kind == *kind));
     let of = |class: &&'static crate::fault::Class| {
-        let subject = subjects().find(|subject| class.kinds.contains(&subject.kind))?;
+        let subject = subjects().find(|subject| (class.kinds)(subject.kind))?;
         let faults = (class.make)(subject);
         let middle = faults.len() / 2;
         Some((class.name, subject, faults.into_iter().nth(middle)?))
@@ -122,7 +122,7 @@ fn what_peers_do_with_the_same_files() {
             Err(_) => "refuses".into(),
         };
         let theirs = python.as_ref().map_or("-".into(), |(python, symbols)| volatility(python, symbols, &path));
-        let kind = crate::table::heading(subject.kind);
+        let kind = subject.kind;
         lines += 1;
         common::record(&format!("| {class} | {kind}: {} | {own} | {} | {theirs} |", fault.what, kdmp_parser(&path)));
     }

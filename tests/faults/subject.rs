@@ -2,7 +2,6 @@
 
 use crate::kit::{bare, dump};
 use crate::place::Frames;
-use crate::table::KINDS;
 use ntlens_testkit::truth::Truth;
 use ntlens_testkit::{
     CallbackKind, CallbackSpec, HandleSpec, HandleTarget, Image, JobSpec, Kind, LoggerSpec, ProcessSpec, ProviderSpec,
@@ -80,7 +79,7 @@ pub(crate) static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
         let first_page = truth.dump.unwrap().first_page_offset.unwrap_or(0);
         Subject { kind, bytes: Arc::new(bytes), image: &MACHINE, first_page, frames }
     };
-    KINDS.into_iter().map(subject).collect()
+    Kind::ALL.into_iter().map(subject).collect()
 });
 
 impl Subject {

@@ -15,36 +15,6 @@ pub(crate) enum Met {
     Partial,
 }
 
-pub(crate) const KINDS: [Kind; 11] = [
-    Kind::Full,
-    Kind::Summary,
-    Kind::BitmapFull { active: false },
-    Kind::BitmapFull { active: true },
-    Kind::BitmapKernel { live: false },
-    Kind::BitmapKernel { live: true },
-    Kind::RdmpKernel,
-    Kind::RdmpUser,
-    Kind::RdmpFull,
-    Kind::Raw,
-    Kind::Triage,
-];
-
-pub(crate) const fn heading(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Full => "full",
-        Kind::Summary => "kernel",
-        Kind::BitmapFull { active: false } => "bitmap",
-        Kind::BitmapFull { active: true } => "active",
-        Kind::BitmapKernel { live: false } => "bm-kern",
-        Kind::BitmapKernel { live: true } => "live",
-        Kind::RdmpKernel => "rdmp-8",
-        Kind::RdmpUser => "rdmp-9",
-        Kind::RdmpFull => "rdmp-a",
-        Kind::Raw => "raw",
-        Kind::Triage => "triage",
-    }
-}
-
 /// Counts of each cell.
 #[derive(Debug, Default)]
 pub(crate) struct Matrix(BTreeMap<(usize, usize), BTreeMap<Met, u64>>);
@@ -72,13 +42,13 @@ impl Matrix {
     pub(crate) fn print(&self, names: &[&str]) -> String {
         // Writing to a string does not fail.
         let mut text = format!("{:32}", "class");
-        for kind in KINDS {
-            let _ = write!(text, "{:>10}", heading(kind));
+        for kind in Kind::ALL {
+            let _ = write!(text, "{:>12}", kind.name());
         }
         for (class, name) in names.iter().enumerate() {
             let _ = write!(text, "\n{name:32}");
-            for kind in 0..KINDS.len() {
-                let _ = write!(text, "{:>10}", self.cell(class, kind));
+            for kind in 0..Kind::ALL.len() {
+                let _ = write!(text, "{:>12}", self.cell(class, kind));
             }
         }
         text

@@ -3,17 +3,9 @@
 use super::*;
 use ntlens_testkit::DumpOptions;
 
-/// The kinds that hold physical memory.
-const KINDS: [Kind; 8] = [
-    Kind::Full,
-    Kind::Summary,
-    Kind::BitmapFull { active: false },
-    Kind::BitmapFull { active: true },
-    Kind::BitmapKernel { live: true },
-    Kind::RdmpKernel,
-    Kind::RdmpUser,
-    Kind::RdmpFull,
-];
+/// The kinds with a header that hold physical memory.
+static KINDS: LazyLock<Vec<Kind>> =
+    LazyLock::new(|| Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Triage | Kind::Raw)).collect());
 
 #[test]
 fn faults_that_come_together_are_told_together() {
@@ -72,7 +64,7 @@ fn small_with(at: u64, bytes: &[u8]) -> Image {
 
 #[test]
 fn a_wiped_head_is_named_and_costs_nothing() {
-    for kind in KINDS {
+    for kind in KINDS.iter().copied() {
         for (name, table) in [("PsActiveProcessHead", "processes"), ("PsLoadedModuleList", "modules")] {
             let head = symbol(&SMALL, name);
             for wiped in [[0; 16], [0xff; 16], [0x41; 16]] {

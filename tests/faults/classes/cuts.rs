@@ -50,7 +50,7 @@ pub(super) const IN_THE_PAGES: Class = Class {
 pub(super) const OF_RAW_MEMORY: Class = Class {
     name: "cut: raw memory",
     breaks: "the file ends early",
-    kinds: &[Kind::Raw],
+    kinds: |kind| kind == Kind::Raw,
     must: Must::Nothing,
     keeps: Keeps::Perhaps,
     every: false,

@@ -1,19 +1,19 @@
 //! The descriptions of physical memory: runs of the header, bitmaps, ranges of the debugger.
 
 use super::{BITMAPS, RDMP as RDMP_KINDS, halves, words};
-use crate::fault::{Class, Fault, Keeps, Must};
+use crate::fault::{Class, Fault, Keeps, Kinds, Must};
 use ntlens_testkit::Kind;
 
 const fn named(
     name: &'static str,
     breaks: &'static str,
-    kinds: &'static [Kind],
+    kinds: Kinds,
     make: fn(&crate::subject::Subject) -> Vec<Fault>,
 ) -> Class {
     Class { name, breaks, kinds, must: Must::Name, keeps: Keeps::Everything, every: true, make }
 }
 
-const FULL: &[Kind] = &[Kind::Full];
+const FULL: Kinds = |kind| kind == Kind::Full;
 
 /// Zero, a page further, no page boundary, and what no file holds.
 fn around(value: u64) -> [u64; 5] {
@@ -48,15 +48,20 @@ pub(super) const OVERLAPS: Class = Class {
     })
 };
 
-pub(super) const SUMMARY: Class = named("summary: all fields", "SUMMARY_DUMP", &[Kind::Summary], |subject| {
-    let narrow = |value: u32| [0, value + 0x1000, value + 1, u32::MAX];
-    let mut faults = halves(0x200c, &narrow(subject.u32_at(0x200c)), "SUMMARY_DUMP.HeaderSize");
-    faults.extend(halves(0x2010, &[0, 8, u32::MAX], "SUMMARY_DUMP.BitmapSize"));
-    faults.extend(halves(0x2014, &[0, subject.u32_at(0x2014) + 1, u32::MAX], "SUMMARY_DUMP.Pages"));
-    faults.push(Fault::at("signature", 0x2000, b"????").field("SUMMARY_DUMP.Signature"));
-    faults.push(Fault::at("ValidDump", 0x2004, b"????").field("SUMMARY_DUMP.ValidDump"));
-    faults
-});
+pub(super) const SUMMARY: Class = named(
+    "summary: all fields",
+    "SUMMARY_DUMP",
+    |kind| kind == Kind::Summary,
+    |subject| {
+        let narrow = |value: u32| [0, value + 0x1000, value + 1, u32::MAX];
+        let mut faults = halves(0x200c, &narrow(subject.u32_at(0x200c)), "SUMMARY_DUMP.HeaderSize");
+        faults.extend(halves(0x2010, &[0, 8, u32::MAX], "SUMMARY_DUMP.BitmapSize"));
+        faults.extend(halves(0x2014, &[0, subject.u32_at(0x2014) + 1, u32::MAX], "SUMMARY_DUMP.Pages"));
+        faults.push(Fault::at("signature", 0x2000, b"????").field("SUMMARY_DUMP.Signature"));
+        faults.push(Fault::at("ValidDump", 0x2004, b"????").field("SUMMARY_DUMP.ValidDump"));
+        faults
+    },
+);
 
 pub(super) const BITMAP: Class = named("bitmap: all fields", "BITMAP_DUMP", BITMAPS, |subject| {
     let mut faults = words(0x2020, &around(subject.u64_at(0x2020)), "BITMAP_DUMP.FirstPage");

@@ -15,7 +15,7 @@ mod tracing;
 mod trees;
 mod triage;
 
-use crate::fault::{Class, Fault};
+use crate::fault::{Class, Fault, Kinds};
 use crate::subject::Subject;
 use ntlens_testkit::Kind;
 
@@ -96,38 +96,16 @@ pub(crate) const CLASSES: &[&Class] = &[
 ];
 
 /// The kinds with a header.
-const WITH_HEADER: &[Kind] = &[
-    Kind::Full,
-    Kind::Summary,
-    Kind::BitmapFull { active: false },
-    Kind::BitmapFull { active: true },
-    Kind::BitmapKernel { live: false },
-    Kind::BitmapKernel { live: true },
-    Kind::RdmpKernel,
-    Kind::RdmpUser,
-    Kind::RdmpFull,
-    Kind::Triage,
-];
-/// Those of them that hold physical memory.
-const FRAMES_WITH_HEADER: &[Kind] = WITH_HEADER.split_at(9).0;
-const BITMAPS: &[Kind] = &[
-    Kind::BitmapFull { active: false },
-    Kind::BitmapFull { active: true },
-    Kind::BitmapKernel { live: false },
-    Kind::BitmapKernel { live: true },
-];
-const RDMP: &[Kind] = &[Kind::RdmpKernel, Kind::RdmpUser, Kind::RdmpFull];
-/// All that hold physical memory.
-const FRAMES: &[Kind] = crate::table::KINDS.split_at(10).0;
+const WITH_HEADER: Kinds = |kind| kind != Kind::Raw;
+/// Those that hold physical memory.
+const FRAMES: Kinds = |kind| kind != Kind::Triage;
+/// Those of them with a header.
+const FRAMES_WITH_HEADER: Kinds = |kind| WITH_HEADER(kind) && FRAMES(kind);
+const BITMAPS: Kinds = |kind| matches!(kind, Kind::BitmapFull { .. } | Kind::BitmapKernel { .. });
+const RDMP: Kinds = |kind| matches!(kind, Kind::RdmpKernel | Kind::RdmpUser | Kind::RdmpFull);
 /// Those that hold user memory, too.
-const USER: &[Kind] = &[
-    Kind::Full,
-    Kind::BitmapFull { active: false },
-    Kind::BitmapFull { active: true },
-    Kind::RdmpUser,
-    Kind::RdmpFull,
-    Kind::Raw,
-];
+const USER: Kinds =
+    |kind| matches!(kind, Kind::Full | Kind::BitmapFull { .. } | Kind::RdmpUser | Kind::RdmpFull | Kind::Raw);
 
 /// Faults of a field of eight bytes.
 fn words(at: u64, values: &[u64], field: &'static str) -> Vec<Fault> {

@@ -1,10 +1,10 @@
 //! `TRIAGE_DUMP64` and the tables that it leads to.
 
-use crate::fault::{Class, Fault, Keeps, Must};
+use crate::fault::{Class, Fault, Keeps, Kinds, Must};
 use crate::subject::Subject;
 use ntlens_testkit::Kind;
 
-const KINDS: &[Kind] = &[Kind::Triage];
+const KINDS: Kinds = |kind| kind == Kind::Triage;
 
 /// Numbers that the file cannot keep.
 pub(super) const CLAIMS: Class = Class {

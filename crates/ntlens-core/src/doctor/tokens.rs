@@ -58,27 +58,25 @@ fn check(kernel: &Snapshot, types: Option<&ObjectTypes>, process: &Process, at: 
         }
     }
     let token = Token::read(kernel, at);
-    let offset = |field| kernel.layouts().place("_TOKEN", field).ok().map(|place| u64::from(place.offset));
-    let mut malformed =
-        |result: Result<(), Absent>, field: &'static str, offset: Option<u64>, shown: &str, expected: &str| {
-            if result.is_err_and(Absent::is_nowhere) {
-                let place = at.wrapping_add(offset.unwrap_or(0));
-                found.push(Incomplete::wrong("_TOKEN", field, place, shown, expected));
-            }
-        };
+    let place = |field: &str| kernel.place_of("_TOKEN", at, field);
+    let mut malformed = |result: Result<(), Absent>, field: &'static str, shown: &str, expected: &str| {
+        if result.is_err_and(Absent::is_nowhere) {
+            found.push(Incomplete::wrong("_TOKEN", field, place(field), shown, expected));
+        }
+    };
     let user = token.user().map(|_| ());
-    malformed(user, "UserAndGroups", offset("UserAndGroups"), "no list of SIDs", "a list of at least one SID");
+    malformed(user, "UserAndGroups", "no list of SIDs", "a list of at least one SID");
     let label = token.integrity().map(|_| ());
-    malformed(label, "IntegrityLevelIndex", offset("IntegrityLevelIndex"), "the number of no label", "that of a label");
+    malformed(label, "IntegrityLevelIndex", "the number of no label", "that of a label");
     let kind = token.token_type().map(|_| ());
-    malformed(kind, "TokenType", offset("TokenType"), "neither 1 nor 2", "1 (primary) or 2 (impersonation)");
+    malformed(kind, "TokenType", "neither 1 nor 2", "1 (primary) or 2 (impersonation)");
     if let Ok(privileges) = token.privileges() {
         let extra = privileges.enabled & !privileges.present;
         if extra != 0 {
-            let place = at.wrapping_add(offset("Privileges.Enabled").unwrap_or(0));
+            const FIELD: &str = "Privileges.Enabled";
             let enabled = format!("{:#x}", privileges.enabled);
             let expected = format!("bits of Privileges.Present, {:#x}", privileges.present);
-            found.push(Incomplete::wrong("_TOKEN", "Privileges.Enabled", place, enabled, expected));
+            found.push(Incomplete::wrong("_TOKEN", FIELD, place(FIELD), enabled, expected));
         }
     }
     found

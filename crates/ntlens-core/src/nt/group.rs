@@ -85,8 +85,7 @@ fn wrong_pointer<G: Group>(snapshot: &Snapshot, what: &str, place: VirtAddr, at:
         return Incomplete::new(text, place, Absent::Malformed);
     };
     let structure = format!("_{structure}");
-    let offset = snapshot.layouts().place(&structure, field).map_or(0, |place| place.offset);
-    let place = place.wrapping_add(offset.into());
+    let place = snapshot.place_of(&structure, place, field);
     let wrong = Incomplete::wrong(structure, String::from(field), place, at, format!("the address of a {}", G::NAME));
     Incomplete { what: text, ..wrong }
 }

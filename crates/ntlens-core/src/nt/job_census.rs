@@ -90,9 +90,8 @@ pub(crate) fn finish(snapshot: &Snapshot, found: Found<Job>, processes: &[Proces
     ] {
         let left = wrong.len().saturating_sub(MAX_NAMED) as u64;
         let named = wrong.into_iter().take(MAX_NAMED);
-        let offset = snapshot.layouts().place(structure, field).map_or(0, |place| place.offset);
         contradictions.extend(named.map(|at| {
-            let at = at.wrapping_add(offset.into());
+            let at = snapshot.place_of(structure, at, field);
             let found = snapshot.space().read_pointer(at).map_or_else(|why| why.to_string(), |found| found.to_string());
             Incomplete::new(what, at, Absent::Malformed).of_field(structure, field, found, expected)
         }));

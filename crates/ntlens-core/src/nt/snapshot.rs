@@ -223,6 +223,11 @@ impl Snapshot {
         self.inner.object_manager.get_or_init(|| Box::new(ObjectManager::find(self, census().borrow())))
     }
 
+    /// Where a field of a structure lies, to tell of it; the structure itself if the layout does not know the field.
+    pub(crate) fn place_of(&self, structure: &str, at: VirtAddr, field: &str) -> VirtAddr {
+        self.layouts().place(structure, field).map_or(at, |place| at.wrapping_add(place.offset.into()))
+    }
+
     /// The address of a symbol; only exact symbols know any.
     pub fn symbol(&self, name: &str) -> Result<VirtAddr, Absent> {
         symbol(self.layouts(), self.inner.kernel_base?, name)

@@ -119,8 +119,7 @@ impl Slots {
         expected: &str,
     ) -> Incomplete {
         const STRUCTURE: &str = "_ETW_SILODRIVERSTATE";
-        let offset = snapshot.layouts().place(STRUCTURE, field).map(|place| u64::from(place.offset));
-        let at = self.state.zip(offset.ok()).map_or(self.at, |(state, offset)| state.wrapping_add(offset));
+        let at = self.state.map_or(self.at, |state| snapshot.place_of(STRUCTURE, state, field));
         Incomplete::new(what, at, Absent::Malformed).of_field(STRUCTURE, field, found, expected)
     }
 }

@@ -23,7 +23,7 @@ pub trait Spread: fmt::Debug + Sync {
     }
 
     /// So many more steps are to do: for who shows how far the work is.
-    fn expect(&self, _steps: usize) {}
+    fn plan(&self, _steps: usize) {}
 
     /// A step is done. Whether the answer is still wanted: if not, the task need not go on.
     fn step(&self) -> bool {
@@ -39,7 +39,7 @@ impl Spread for OneByOne {}
 
 /// Makes something of each piece of a list: as many pieces as are worth having at once, but none, save the last, with
 /// fewer than `few` members. In the order of the list.
-pub(crate) fn pieces<T: Sync, M: Send>(
+pub fn pieces<T: Sync, M: Send>(
     spread: &dyn Spread,
     list: &[T],
     few: usize,
@@ -57,7 +57,7 @@ pub(crate) fn pieces<T: Sync, M: Send>(
 pub(crate) fn change<T: Send>(spread: &dyn Spread, list: &mut [T], few: usize, change: impl Fn(usize, &mut T) + Sync) {
     let size = piece(spread, list.len(), few);
     let change = &change;
-    spread.expect(list.len());
+    spread.plan(list.len());
     let tasks = list.chunks_mut(size).enumerate().map(|(number, piece)| {
         boxed(move || {
             for (index, member) in piece.iter_mut().enumerate() {

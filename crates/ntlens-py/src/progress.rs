@@ -139,7 +139,7 @@ impl Spread for Shared {
         Threads.run(carried.collect());
     }
 
-    fn expect(&self, steps: usize) {
+    fn plan(&self, steps: usize) {
         CURRENT.with_borrow(|work| work.as_ref().map(|work| work.total.fetch_add(steps, Relaxed)));
     }
 

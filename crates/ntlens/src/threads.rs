@@ -1,6 +1,6 @@
 //! Work that all processors share.
 
-use ntlens_core::spread::{Spread, Task};
+use ntlens_core::spread::{self, Spread, Task};
 use std::num::NonZero;
 use std::thread;
 
@@ -24,19 +24,9 @@ pub(crate) fn in_order<T: Sync, M: Send, E>(
     make: impl Fn(&[T]) -> M + Sync,
     mut take: impl FnMut(M) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (piece, make) = (piece.max(1), &make);
+    let piece = piece.max(1);
     for some in list.chunks(piece * count()) {
-        let mut pieces = some.chunks(piece);
-        // This thread does the first piece itself: a short list needs no other.
-        let Some(first) = pieces.next() else { continue };
-        thread::scope(|scope| {
-            let others: Vec<_> = pieces.map(|piece| scope.spawn(move || make(piece))).collect();
-            take(make(first))?;
-            for other in others {
-                take(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))?;
-            }
-            Ok(())
-        })?;
+        spread::pieces(&Threads, some, piece, &make).into_iter().try_for_each(&mut take)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod kit;
 #[path = "../common/peer.rs"]
 mod peer;
 
+mod code_integrity;
 mod machines;
 mod shared;
 mod system;

@@ -26,12 +26,28 @@ pub struct ModuleSpec {
     pub(crate) size: u64,
     pub(crate) paged_out: bool,
     pub(crate) hidden: bool,
+    pub(crate) symbols: Option<(PdbId, String)>,
+    pub(crate) variables: Vec<(u32, Vec<u8>)>,
 }
 
 impl ModuleSpec {
     /// A module with one page present: its header.
     pub fn named(name: impl Into<String>) -> Self {
-        Self { name: name.into(), size: 0, paged_out: false, hidden: false }
+        Self { name: name.into(), size: 0, paged_out: false, hidden: false, symbols: None, variables: Vec::new() }
+    }
+
+    /// What its image says of its symbols: their identity and the name of their file.
+    #[must_use]
+    pub fn symbols(mut self, id: PdbId, pdb: impl Into<String>) -> Self {
+        self.symbols = Some((id, pdb.into()));
+        self
+    }
+
+    /// Bytes of its image, on one page behind its header.
+    #[must_use]
+    pub fn variable(mut self, rva: u32, bytes: impl Into<Vec<u8>>) -> Self {
+        self.variables.push((rva, bytes.into()));
+        self
     }
 
     /// Bytes of its image; by default some number.

@@ -1,12 +1,16 @@
 //! Loaded modules and drivers that were unloaded.
 
 use crate::assembly::{Assembly, BOOT_TIME};
-use crate::paging::{KERNEL, PageSize};
+use crate::paging::{KERNEL, NO_EXECUTE, PageSize};
 use crate::pe::{DATA, Image, TEXT};
 use crate::physical::PAGE;
 use crate::pool::PoolKind;
 use crate::process_spec::PageState;
 use crate::truth;
+use std::collections::BTreeSet;
+
+/// Where a module says which symbols are its own: behind the headers on their page.
+const DIRECTORIES: u32 = 0x400;
 
 /// Slots for unloaded drivers, and bytes of one.
 const UNLOADED_SLOTS: u64 = 50;
@@ -35,17 +39,26 @@ impl Assembly<'_> {
                 preferred_base: next,
                 dll: false,
                 version: (10, 0),
-                pdb: None,
+                pdb: spec.symbols.as_ref().map(|(id, name)| (*id, name.as_str())),
                 sections: vec![
                     (".text", 0x1000, size as u32 - 0x1000, TEXT),
                     (".data", size as u32 - 0x1000, size as u32, DATA),
                 ],
                 exports: Vec::new(),
-                directories: 0,
+                directories: DIRECTORIES,
             };
-            let (header, _) = image.write();
+            let (header, directories) = image.write();
             self.guest.map_new(self.guest.kernel, next, 1, KERNEL);
             self.guest.write(next, &header);
+            self.guest.write(next + u64::from(DIRECTORIES), &directories);
+            let at = |rva: u32| next + u64::from(rva);
+            let pages: BTreeSet<u64> = spec.variables.iter().map(|(rva, _)| at(*rva) & !(PAGE - 1)).collect();
+            for page in pages {
+                self.guest.map_new(self.guest.kernel, page, 1, KERNEL | NO_EXECUTE);
+            }
+            for (rva, bytes) in &spec.variables {
+                self.guest.write(at(*rva), bytes);
+            }
             if spec.paged_out {
                 self.set_page_state(self.guest.kernel, next, PageState::PageFile { file: 0, page: 0x1234 });
             }

@@ -175,6 +175,14 @@ impl LayoutSource for Symbols {
         Ok(embedded.or_else(|| self.fetch().and_then(|fetch| found(Some(fetch)))))
     }
 
+    fn of_other(&self, image: &dyn Fn() -> Option<ImageSymbols>) -> Option<Given> {
+        if self.path.parts().is_empty() {
+            return None;
+        }
+        let found = self.find(&image()?).found?;
+        Some(Given { layouts: found.table.layouts, source: found.path.display().to_string() })
+    }
+
     fn forced(&self) -> Result<Option<Given>, CoreError> {
         let Some((path, _)) = self.given_kernels().next().filter(|_| self.force) else { return Ok(None) };
         let table = file::read(path).map_err(|error| unreadable(path, &error))?;

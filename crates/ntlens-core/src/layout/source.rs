@@ -56,4 +56,10 @@ pub trait LayoutSource: Send + Sync {
     fn forced(&self) -> Result<Option<Given>, Error> {
         Ok(None)
     }
+
+    /// The symbols of another image than the kernel. `image` reads what that image says of them, or `None` if it cannot
+    /// be read: a source that has symbols of kernels only need not ask.
+    fn of_other(&self, _image: &dyn Fn() -> Option<ImageSymbols>) -> Option<Given> {
+        None
+    }
 }

@@ -42,6 +42,7 @@ pub mod object;
 pub mod object_manager;
 pub mod object_name;
 pub mod object_type;
+mod other_image;
 pub mod owner;
 pub mod page_protection;
 pub mod privilege;

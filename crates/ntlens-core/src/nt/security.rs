@@ -3,7 +3,7 @@
 //!
 //! A variable is found by symbols of exactly this kernel, or by its export where it has one; its meaning is the one that
 //! its name or a public header gives. The options of code integrity itself (`g_CiOptions`) are a variable of `CI.dll`,
-//! whose symbols are not the kernel's.
+//! whose symbols are not the kernel's: they are read where the user has them.
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
@@ -12,6 +12,7 @@ use crate::layout::Layouts;
 use crate::layout::field::Flags;
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
+use crate::nt::other_image::CI;
 use crate::nt::owner::Owners;
 use crate::nt::shared_data::{SharedData, SharedDataFields};
 use crate::nt::snapshot::Snapshot;
@@ -62,9 +63,6 @@ pub struct CiCallbacks {
     /// harmless routine of the kernel is a known way to load drivers that are not signed.
     pub elsewhere: Vec<(VirtAddr, Option<String>)>,
 }
-
-/// Whose routines the callbacks into code integrity are.
-const CI: &str = "ci.dll";
 
 /// `SeCiCallbacks` begins with its size and is not larger.
 const MAX_CI_CALLBACKS: u32 = 0x400;
@@ -168,6 +166,17 @@ impl Security {
     /// `g_CiEnabled` of Windows 7: code integrity is on.
     pub fn ci_enabled(&self) -> Result<bool, Absent> {
         self.flag("g_CiEnabled")
+    }
+
+    /// `g_CiOptions` of `CI.dll`, whose bits no public header names: 0 lets any driver load, 6 is what a Windows that
+    /// demands signatures has, and 8 in addition (`0xe`) one in test mode.
+    pub fn ci_options(&self) -> Result<u32, Absent> {
+        self.snapshot.space().read_u32(self.snapshot.other_image(CI)?.symbol("g_CiOptions")?)
+    }
+
+    /// Where the symbols of `CI.dll` came from.
+    pub fn ci_symbols(&self) -> Result<&str, Absent> {
+        Ok(self.snapshot.other_image(CI)?.source())
     }
 
     /// The kernel's callbacks into code integrity: `SeCiCallbacks`, in Windows 7 `g_CiCallbacks`.

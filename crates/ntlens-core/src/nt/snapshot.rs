@@ -23,6 +23,7 @@ use crate::nt::list::{self, Links};
 use crate::nt::locate::{self, Kernel};
 use crate::nt::module::{self, Modules};
 use crate::nt::object_manager::ObjectManager;
+use crate::nt::other_image::{self, OtherImage};
 use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
@@ -43,6 +44,7 @@ use once_cell::race::OnceBox;
 #[derive(Clone)]
 pub struct Snapshot {
     inner: Arc<Inner>,
+    others: Arc<[OtherImage]>,
     spread: &'static dyn Spread,
 }
 
@@ -104,9 +106,15 @@ impl Snapshot {
             }
             Content::Physical(_) => {
                 let kernel = locate::locate(&dump, options.dtb)?;
-                open_physical(&dump, &kernel, source)
+                let snapshot = open_physical(&dump, &kernel, source)?;
+                let others = other_image::find(&snapshot, source).into();
+                Ok(Self { others, ..snapshot })
             }
         }
+    }
+
+    fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner), others: Arc::new([]), spread: &OneByOne }
     }
 
     /// Who does long work that falls into pieces.
@@ -233,6 +241,11 @@ impl Snapshot {
         symbol(self.layouts(), self.inner.kernel_base?, name)
     }
 
+    /// An image other than the kernel, if the user has symbols of it.
+    pub(crate) fn other_image(&self, name: &str) -> Result<&OtherImage, Absent> {
+        self.others.iter().find(|image| image.name == name).ok_or(Absent::SymbolsNeeded)
+    }
+
     /// The processors; of a triage dump the crashing one.
     pub fn processors(&self) -> Vec<Processor> {
         processor::processors(self)
@@ -339,7 +352,7 @@ fn open_triage(dump: Dump, triage: &Triage, source: &dyn LayoutSource) -> Result
         object_manager: OnceBox::new(),
     };
     check_triage(&inner, triage, &marks)?;
-    Ok(Snapshot { inner: Arc::new(inner), spread: &OneByOne })
+    Ok(Snapshot::new(inner))
 }
 
 /// The copies of the process and of its thread must tell the same process id, and the process the same root of page tables
@@ -479,7 +492,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
     let space = system.ok().filter(PagedSpace::has_self_map).unwrap_or(space);
     inner.space = Space::Paged(space.keeping_pages());
-    Ok(Snapshot { inner: Arc::new(inner), spread: &OneByOne })
+    Ok(Snapshot::new(inner))
 }
 
 /// Finds and reads a block that the kernel keeps encoded, with the help of exact symbols.

@@ -91,7 +91,10 @@ fn remarks(rows: &[SecurityRow]) -> Vec<String> {
         rows.iter().filter(|row| row.modules_known).filter_map(|row| row.alt_handlers.as_ref().ok()).flatten();
     let handlers = handlers.filter(|(_, module)| module.is_none());
     let handlers = handlers.map(|(at, _)| format!("system calls of some processes go to {at}, in no module"));
-    callbacks.chain(handlers).collect()
+    let options = rows.iter().filter(|row| row.facts.ci_options() == Ok(0));
+    let options =
+        options.map(|_| "g_CiOptions is 0: drivers load without signatures, unless a hypervisor checks code".into());
+    options.chain(callbacks).chain(handlers).collect()
 }
 
 /// Short for a column.
@@ -161,6 +164,10 @@ const COLUMNS: &[Column<SecurityRow>] = &[
     }),
     column("global_flag", Kind::Code, "NtGlobalFlag", |s| code(s.facts.global_flag())),
     column("ci_enabled", Kind::Bool, "g_CiEnabled of Windows 7: code integrity is on", |s| s.facts.ci_enabled().into()),
+    column("ci_options", Kind::Code, "g_CiOptions of CI.dll, by symbols of CI.dll: 0 lets any driver load", |s| {
+        code(s.facts.ci_options())
+    }),
+    column("ci_symbols", Kind::Text, "where the symbols of CI.dll came from", |s| s.facts.ci_symbols().into()),
     column("ci_callbacks", Kind::Addresses, "routines behind SeCiCallbacks (Windows 7: g_CiCallbacks)", |s| {
         of_callbacks(s, |callbacks| callbacks.routines.iter().map(|at| at.0).collect::<Vec<_>>())
     }),

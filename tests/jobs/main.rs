@@ -382,9 +382,42 @@ fn check_kit_job(tally: &mut Tally, place: &str, row: &Json, job: &truth::Job, t
             tally.check("silo_kind", place, &row["silo_kind"], &kind.into());
             tally.check("silo_id", place, &row["silo_id"], &json!(job.silo.then_some(id)));
             tally.check("container_id", place, &row["container_id"], &json!(job.container_id));
-            let flags = if job.silo { json!(["Silo"]) } else { json!([]) };
-            tally.check("job_flags", place, &row["job_flags"], &flags);
+            let parent = truth.jobs.iter().find(|known| Some(known.va) == job.parent);
+            let limited = job.scheduling_group.is_some();
+            let own = limited && parent.is_none_or(|parent| parent.scheduling_group != job.scheduling_group);
+            let flags = [(limited, "CpuRateControlActive"), (own, "OwnCpuRateControl"), (job.silo, "Silo")];
+            let flags: Vec<&str> = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect();
+            tally.check("job_flags", place, &row["job_flags"], &json!(flags));
         }
+    }
+}
+
+/// How the share of the processors is limited: no column of Windows 7, those of the scheduling group afterwards, which
+/// Windows 8.1 and 10 keep differently.
+fn check_kit_rates(tally: &mut Tally, place: &str, row: &Json, job: &truth::Job, build: u32) {
+    let old = ["cpu_rate", "cpu_hard_cap"];
+    let new = ["cpu_min_rate", "cpu_max_rate", "cpu_weight"];
+    let policy = job.cpu_policy.unwrap_or_default();
+    let (has, lacks): (&[(&str, u16)], &[&str]) = match build {
+        7601 => {
+            for column in ["scheduling_group", "cpu_policy"].into_iter().chain(old).chain(new) {
+                tally.check_absent(column, place, row, &["no-such-field"]);
+            }
+            return;
+        }
+        9600 => (&[("cpu_rate", policy.max_rate), ("cpu_hard_cap", policy.hard_cap.into())], &new),
+        _ => {
+            let (min, max) = (policy.min_rate, policy.max_rate);
+            (&[("cpu_min_rate", min), ("cpu_max_rate", max), ("cpu_weight", min)], &old)
+        }
+    };
+    tally.check("scheduling_group", place, &row["scheduling_group"], &job.scheduling_group.map_or(Json::Null, address));
+    for (column, expected) in has.iter().chain(&[("cpu_policy", policy.kind.into())]) {
+        let expected = if job.cpu_policy.is_some() { json!(expected) } else { Json::Null };
+        tally.check(column, place, &row[*column], &expected);
+    }
+    for column in lacks.iter().filter(|_| job.cpu_policy.is_some()) {
+        tally.check_absent(column, place, row, &["no-such-field"]);
     }
 }
 
@@ -406,7 +439,9 @@ fn jobs_of_the_testkit_on_every_build() {
             let by_address = by(found, "job");
             for job in &truth.jobs {
                 let place = format!("{place} job {:#x}", job.va);
-                check_kit_job(&mut tally, &place, by_address[address(job.va).as_str().unwrap()], job, truth);
+                let row = by_address[address(job.va).as_str().unwrap()];
+                check_kit_job(&mut tally, &place, row, job, truth);
+                check_kit_rates(&mut tally, &place, row, job, build);
             }
             let processes = rows(&dump, "processes");
             let by_address = by(&processes, "eprocess");
@@ -426,6 +461,13 @@ fn jobs_of_the_testkit_on_every_build() {
                     &row["job_name"],
                     &json!(jobs.first().and_then(|job| job.name.clone())),
                 );
+                let group = jobs.first().and_then(|job| job.scheduling_group);
+                if build == 7601 {
+                    tally.check_absent("scheduling_group", &place, row, &["no-such-field"]);
+                } else {
+                    let group = group.map_or(Json::Null, address);
+                    tally.check("scheduling_group", &place, &row["scheduling_group"], &group);
+                }
                 if build < 10240 {
                     tally.check_absent("silo_kind", &place, row, &["no-such-field"]);
                     continue;

@@ -6,6 +6,8 @@ use crate::object::Named;
 use crate::pool::PoolKind;
 use crate::truth;
 use ntlens_core::layout::Type;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// What kind of silo a job shall be. Builds that have none leave it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -44,6 +46,7 @@ pub struct JobSpec {
     pub(crate) limit_flags: u32,
     pub(crate) ui_restrictions: u32,
     pub(crate) unlisted: bool,
+    pub(crate) cpu: Option<CpuPolicy>,
 }
 
 impl JobSpec {
@@ -80,6 +83,14 @@ impl JobSpec {
         self
     }
 
+    /// How the share of the processors is limited, of this job and of those inside it that say nothing themselves.
+    /// Windows 7 has no such thing.
+    #[must_use]
+    pub const fn cpu(mut self, policy: CpuPolicy) -> Self {
+        self.cpu = Some(policy);
+        self
+    }
+
     /// Not in the kernel's list of jobs.
     #[must_use]
     pub const fn unlisted(mut self) -> Self {
@@ -88,7 +99,21 @@ impl JobSpec {
     }
 }
 
+/// The policy of a scheduling group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, JsonSchema)]
+pub struct CpuPolicy {
+    /// `Type`
+    pub kind: u8,
+    /// `Policy.MinRate`, which is `Policy.Weight` too; Windows 8.1 has no place for it.
+    pub min_rate: u16,
+    /// `Policy.MaxRate`, in Windows 8.1 `Value`.
+    pub max_rate: u16,
+    /// `HardCap`, which only Windows 8.1 has.
+    pub hard_cap: u8,
+}
+
 const JOB: &str = "_EJOB";
+const GROUP: &str = "_KSCHEDULING_GROUP";
 const GLOBALS: &str = "_ESERVERSILO_GLOBALS";
 
 /// `JobId` of the job with this number.
@@ -148,6 +173,10 @@ impl Assembly<'_> {
         let silo = has(self, "Silo") && spec.silo != Silo::None;
         let id = id(number);
         let root = parent.map_or(va, |parent| self.outermost(parent));
+        let around = parent.map(|parent| self.written(parent)).and_then(|job| job.scheduling_group.zip(job.cpu_policy));
+        let policy = spec.cpu.filter(|_| has(self, "EffectiveSchedulingGroup"));
+        let own = policy.map(|policy| (self.scheduling_group(policy), policy));
+        let (scheduling_group, cpu_policy) = own.or(around).unzip();
         self.guest
             .at(va, JOB)
             .ring("JobLinks")
@@ -163,6 +192,9 @@ impl Assembly<'_> {
             .set("UIRestrictionsClass", u64::from(spec.ui_restrictions))
             .set("ParentJob", parent.unwrap_or(0))
             .set("RootJob", root)
+            .set("CpuRateControlActive", u64::from(scheduling_group.is_some()))
+            .set("OwnCpuRateControl", u64::from(own.is_some()))
+            .set("EffectiveSchedulingGroup", scheduling_group.unwrap_or(0))
             .set("Silo", u64::from(silo));
         let container_id = (silo && has(self, "ContainerId")).then(|| self.container_id(va));
         let server = silo && spec.silo == Silo::Server;
@@ -183,7 +215,24 @@ impl Assembly<'_> {
             silo_globals,
             root_directory: server.then(|| root_directory(number)),
             listed: !spec.unlisted,
+            scheduling_group,
+            cpu_policy,
         }
+    }
+
+    fn scheduling_group(&mut self, policy: CpuPolicy) -> u64 {
+        let size = self.guest.size_of(GROUP, 0x200);
+        let at = self.guest.alloc(PoolKind::NonPaged, size, *b"PsJb");
+        let (kind, min, max) = (u64::from(policy.kind), u64::from(policy.min_rate), u64::from(policy.max_rate));
+        self.guest
+            .at(at, GROUP)
+            .set("Policy.MinRate", min)
+            .set("Policy.MaxRate", max)
+            .set("Policy.Type", kind)
+            .set("Value", max)
+            .set("Type", kind)
+            .set("HardCap", u64::from(policy.hard_cap));
+        at
     }
 
     /// Random bytes, and the GUID that they are: three little-endian numbers and eight bytes.
@@ -253,7 +302,9 @@ impl Assembly<'_> {
         if let (Some(silo), Some(space)) = (silo, space) {
             self.guest.at(space, "_MM_SESSION_SPACE").put("ServerSilo", silo);
         }
-        self.guest.at(eprocess, "_EPROCESS").set("Job", job).set("ServerSilo", silo.unwrap_or(0));
+        let group = self.truth.jobs[number].scheduling_group.unwrap_or(0);
+        let process = self.guest.at(eprocess, "_EPROCESS").set("Job", job).set("ServerSilo", silo.unwrap_or(0));
+        process.set("Pcb.SchedulingGroup", group);
         let (head, links) = (self.guest.offset(JOB, "ProcessListHead"), self.guest.offset("_EPROCESS", "JobLinks"));
         self.guest.append(kernel, job + head.unwrap(), eprocess + links.unwrap());
         let (process, known) = (&mut self.truth.processes[index], &mut self.truth.jobs[number]);

@@ -89,7 +89,7 @@ pub use borders::session_path;
 pub use dump::{BitmapSignature, DumpOptions, Kind, UnknownKind};
 pub use frames::{FrameUse, Placement};
 pub use image::Image;
-pub use job::{JobSpec, Silo};
+pub use job::{CpuPolicy, JobSpec, Silo};
 pub use kernels::{layouts, versions};
 pub use machine::{Machine, ModuleSpec, Win32k};
 pub use paging::{Mapping, PageSize, Space};

@@ -1,6 +1,6 @@
 //! A machine as people have them.
 
-use crate::job::{JobSpec, Silo};
+use crate::job::{CpuPolicy, JobSpec, Silo};
 use crate::machine::{Machine, ModuleSpec};
 use crate::process::RUNNING_AT;
 use crate::process_spec::{HandleSpec, HandleTarget, PageState, ProcessSpec};
@@ -184,7 +184,8 @@ impl Machine {
         const ACTIVE_PROCESS: u32 = 0x8;
         const ALL_WINDOWS: u32 = 0xff;
         let user = |name: &str| ProcessSpec::named(name).session(1).token(TokenSpec::user(1001, 0x2000));
-        let browser = self.job(JobSpec::of_session(1).limits(KILL_ON_JOB_CLOSE, 0));
+        let policy = CpuPolicy { kind: 1, min_rate: 500, max_rate: 2500, hard_cap: 1 };
+        let browser = self.job(JobSpec::of_session(1).limits(KILL_ON_JOB_CLOSE, 0).cpu(policy));
         let sandbox = JobSpec::of_session(1).inside(browser).limits(KILL_ON_JOB_CLOSE | ACTIVE_PROCESS, ALL_WINDOWS);
         let sandboxes = [self.job(sandbox.clone()), self.job(sandbox)];
         self.process(user("browser.exe").job(browser));

@@ -13,6 +13,7 @@ use crate::nt::object_name::NameFields;
 use crate::nt::object_type::ObjectTypeFields;
 use crate::nt::process::ProcessFields;
 use crate::nt::processor::ProcessorFields;
+use crate::nt::scheduling_group::SchedulingGroupFields;
 use crate::nt::security::SecurityFields;
 use crate::nt::session::SessionFields;
 use crate::nt::silo::SiloFields;
@@ -39,6 +40,7 @@ pub struct Fields {
     pub process: ProcessFields,
     pub session: SessionFields,
     pub processor: ProcessorFields,
+    pub scheduling_group: SchedulingGroupFields,
     pub security: SecurityFields,
     pub silo: SiloFields,
     pub symbolic_link: SymbolicLinkFields,
@@ -65,6 +67,7 @@ impl Fields {
             process: ProcessFields::resolve(layouts),
             session: SessionFields::resolve(layouts),
             processor: ProcessorFields::resolve(layouts),
+            scheduling_group: SchedulingGroupFields::resolve(layouts),
             security: SecurityFields::resolve(layouts),
             silo: SiloFields::resolve(layouts),
             symbolic_link: SymbolicLinkFields::resolve(layouts),

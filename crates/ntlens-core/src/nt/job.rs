@@ -12,6 +12,7 @@ use crate::nt::group::{Found, Group};
 use crate::nt::list::{self, ListName};
 use crate::nt::object_name::{Name, Names};
 use crate::nt::process::Process;
+use crate::nt::scheduling_group::SchedulingGroup;
 use crate::nt::snapshot::Snapshot;
 use crate::text;
 use alloc::collections::BTreeMap;
@@ -60,15 +61,15 @@ crate::fields! {
         ui_restrictions: Field<u32> = "UIRestrictionsClass",
         /// Processes that may be in it.
         active_process_limit: Field<u32> = "ActiveProcessLimit",
-        /// Bytes that each process may commit.
+        /// Pages that each process may commit.
         process_memory_limit: Field<u64> = "ProcessMemoryLimit",
-        /// Bytes that all processes together may commit.
+        /// Pages that all processes together may commit.
         job_memory_limit: Field<u64> = "JobMemoryLimit",
-        /// The largest number of bytes that a process had committed.
+        /// The largest number of pages that a process had committed.
         peak_process_memory_used: Field<u64> = "PeakProcessMemoryUsed",
-        /// The largest number of bytes that all had.
+        /// The largest number of pages that all had.
         peak_job_memory_used: Field<u64> = "PeakJobMemoryUsed",
-        /// Bytes that all processes have committed.
+        /// Pages that all processes have committed.
         current_job_memory_used: Field<u64> = "CurrentJobMemoryUsed",
         /// User time that each process may take.
         per_process_user_time_limit: Field<u64> = "PerProcessUserTimeLimit",
@@ -92,6 +93,8 @@ crate::fields! {
         affinity: Field<Embedded> = "Affinity.Bitmap",
         /// How the share of the processor is limited: a structure that public symbols do not define.
         cpu_rate_control: Field<VirtAddr> = "CpuRateControl",
+        /// What the scheduler made of its limits and those of the jobs around it.
+        effective_scheduling_group: Field<VirtAddr> = "EffectiveSchedulingGroup",
         /// Where its messages go.
         completion_port: Field<VirtAddr> = "CompletionPort",
         /// How often its processes are frozen.
@@ -284,6 +287,11 @@ impl Job {
     /// Closing the last handle ends its processes.
     pub fn kill_on_close(&self) -> Result<bool, Absent> {
         self.get(|fields| &fields.limit_flags).map(|flags| flags & KILL_ON_JOB_CLOSE != 0)
+    }
+
+    /// The scheduling group of its processes; `None` if nothing limits their share of the processors.
+    pub fn scheduling_group(&self) -> Result<Option<SchedulingGroup>, Absent> {
+        SchedulingGroup::at(&self.snapshot, self.get(|fields| &fields.effective_scheduling_group)?)
     }
 
     /// The processors of its processes: a mask for each group of 64.

@@ -49,6 +49,7 @@ pub mod privilege;
 pub mod process;
 pub mod processor;
 pub mod protection;
+pub mod scheduling_group;
 pub mod security;
 pub mod select;
 pub mod service_table;

@@ -45,6 +45,8 @@ crate::fields! {
         user_directory_table_base: Field<u64> = "Pcb.UserDirectoryTableBase",
         /// How often it was frozen.
         freeze_count: Field<u32> = "Pcb.FreezeCount",
+        /// What gives its threads their share of the processors, since Windows 8.
+        scheduling_group: Field<VirtAddr> = "Pcb.SchedulingGroup",
         /// Process environment block, in user memory.
         peb: Field<VirtAddr> = "Peb",
         /// State of 32-bit emulation: in kernel memory since Windows 10, before that the 32-bit environment block itself.
@@ -425,6 +427,11 @@ impl Process {
     pub fn trustlet_id(&self) -> Result<Option<u64>, Absent> {
         let id = self.get(|fields| &fields.trustlet_identity)?;
         Ok(if self.secure()? { Some(id) } else { None })
+    }
+
+    /// What gives its threads their share of the processors; `None` if nothing limits it.
+    pub fn scheduling_group(&self) -> Result<Option<VirtAddr>, Absent> {
+        self.get(|fields| &fields.scheduling_group).map(|group| Some(group).filter(|group| !group.is_null()))
     }
 
     /// All its threads are frozen (`KPROCESS.FreezeCount` is not 0).

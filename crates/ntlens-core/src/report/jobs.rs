@@ -10,6 +10,7 @@ use crate::layout::field::Field;
 use crate::nt::census::Processes;
 use crate::nt::job::{Job, JobFields, JobFlagWord, limit_names, ui_restriction_names};
 use crate::nt::object_name::Name;
+use crate::nt::scheduling_group::SchedulingGroup;
 use crate::nt::silo::SiloKind;
 use crate::text;
 use alloc::vec::Vec;
@@ -92,6 +93,11 @@ fn code(row: &JobRow, field: fn(&JobFields) -> &Result<Field<u32>, Absent>) -> C
 /// A pointer, null if it is.
 fn pointer(row: &JobRow, field: fn(&JobFields) -> &Result<Field<VirtAddr>, Absent>) -> Cell {
     row.get(field).map(|at| Some(at).filter(|at| !at.is_null())).into()
+}
+
+/// Something of the scheduling group, null if there is none.
+fn of_group<T: Into<Cell>>(row: &JobRow, get: impl FnOnce(&SchedulingGroup) -> Result<T, Absent>) -> Cell {
+    row.scheduling_group().and_then(|group| group.as_ref().map(get).transpose()).into()
 }
 
 /// A span of time.
@@ -205,6 +211,30 @@ const COLUMNS: &[Column<JobRow>] = &[
     column("affinity", Kind::Addresses, "Affinity: a mask of processors for each group", |j| j.affinity().into()),
     column("cpu_rate_control", Kind::Address, "CpuRateControl: how its share of the processor is limited", |j| {
         pointer(j, |f| &f.cpu_rate_control)
+    }),
+    column(
+        "scheduling_group",
+        Kind::Address,
+        "EffectiveSchedulingGroup: what the scheduler made of that, and of the jobs around it",
+        |j| j.scheduling_group().map(|group| group.map(|group| group.address())).into(),
+    ),
+    column("cpu_rate", Kind::Uint, "its rate or weight in Windows 8 and 8.1, by cpu_policy", |j| {
+        of_group(j, |g| g.get(|f| &f.value).map(u32::from))
+    }),
+    column("cpu_min_rate", Kind::Uint, "share of the processors that it is sure of, in hundredths of a percent", |j| {
+        of_group(j, |g| g.get(|f| &f.min_rate).map(u32::from))
+    }),
+    column("cpu_max_rate", Kind::Uint, "share that it never exceeds, in hundredths of a percent", |j| {
+        of_group(j, |g| g.get(|f| &f.max_rate).map(u32::from))
+    }),
+    column("cpu_weight", Kind::Uint, "its weight, in the place of cpu_min_rate: cpu_policy tells which it is", |j| {
+        of_group(j, |g| g.get(|f| &f.weight).map(u32::from))
+    }),
+    column("cpu_policy", Kind::Uint, "Type of its scheduling group, by weight or by rate, as stored", |j| {
+        of_group(j, SchedulingGroup::kind)
+    }),
+    column("cpu_hard_cap", Kind::Uint, "HardCap of its scheduling group in Windows 8 and 8.1, as stored", |j| {
+        of_group(j, |g| g.get(|f| &f.hard_cap).map(u32::from))
     }),
     column("completion_port", Kind::Address, "CompletionPort: who is told what happens in it", |j| {
         pointer(j, |f| &f.completion_port)

@@ -246,6 +246,12 @@ const COLUMNS: &[Column<ProcessRow>] = &[
     column("pico_context", Kind::Address, "what the pico provider keeps for it", |p| p.pico_context().into()),
     column("secure", Kind::Bool, "a trustlet: has a half in the secure kernel", |p| p.secure().into()),
     column("trustlet_id", Kind::Uint, "TrustletIdentity, for a trustlet", |p| p.trustlet_id().into()),
+    column(
+        "scheduling_group",
+        Kind::Address,
+        "KPROCESS.SchedulingGroup: what limits its share of the processors",
+        |p| p.scheduling_group().into(),
+    ),
     column("frozen", Kind::Bool, "KPROCESS.FreezeCount is not 0", |p| p.frozen().into()),
     column("being_debugged", Kind::Bool, "DebugPort is not 0", |p| p.being_debugged().into()),
     column("exiting", Kind::Bool, "ProcessExiting", |p| p.exiting().into()),

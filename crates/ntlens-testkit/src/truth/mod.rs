@@ -19,6 +19,7 @@ mod crossing;
 mod process;
 mod sensor;
 
+use crate::job::CpuPolicy;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -467,6 +468,12 @@ pub struct Job {
     pub root_directory: Option<String>,
     /// It is in the kernel's list.
     pub listed: bool,
+    /// The scheduling group of its processes: its own, or that of the job around it.
+    #[serde(serialize_with = "hex_option")]
+    #[schemars(with = "Option<Hex>")]
+    pub scheduling_group: Option<u64>,
+    /// The policy of that group.
+    pub cpu_policy: Option<CpuPolicy>,
 }
 
 /// A registry hive.

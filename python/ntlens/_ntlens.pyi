@@ -420,6 +420,8 @@ class Process(Row):
     """A trustlet: has a half in the secure kernel."""
     trustlet_id: int | None
     """TrustletIdentity, for a trustlet."""
+    scheduling_group: int | None
+    """KPROCESS.SchedulingGroup: what limits its share of the processors."""
     frozen: bool | None
     """KPROCESS.FreezeCount is not 0."""
     being_debugged: bool | None

@@ -134,7 +134,17 @@ pub const PARTS: &[(&str, &[&str])] = &[
     ),
     (
         "Session, job and silo",
-        &["session_id", "job", "job_name", "job_chain", "silo", "silo_kind", "silo_id", "server_silo"],
+        &[
+            "session_id",
+            "job",
+            "job_name",
+            "job_chain",
+            "scheduling_group",
+            "silo",
+            "silo_kind",
+            "silo_id",
+            "server_silo",
+        ],
     ),
     ("Mitigations", &["mitigations", "mitigation_flags_raw", "mitigation_flags2_raw", "mitigation_flags3_raw"]),
     ("Flags", &["flags", "flags_raw", "flags2", "flags2_raw", "flags3", "flags3_raw"]),

@@ -46,6 +46,7 @@ pub const SECURITY: Asked<SecurityRow> = Asked {
             screen("Global flag", "global_flag"),
             screen("CI callbacks", "ci_callback_modules"),
             screen("CI enabled", "ci_enabled"),
+            screen("CI options", "ci_options"),
             screen("Hypervisor", "hypervisor_connected"),
             screen("VBS", "vsm_enabled"),
             screen("Memory manager", "mi_flags"),

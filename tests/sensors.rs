@@ -8,7 +8,7 @@ mod kit;
 #[path = "common/others.rs"]
 mod others;
 
-use common::{Tally, address, document, dump_file, files, hex, json, rows, shared};
+use common::{Tally, address, document, dump_file, dumps, hex, rows, shared, told};
 use ntlens::layout::source::{LayoutSource, TableInfo};
 use ntlens::layout::{Layouts, Name};
 use ntlens::nt::snapshot::Options;
@@ -45,15 +45,12 @@ impl Sample {
 /// Every machine of the shared folder, with embedded symbols and with those of the folder where it has them.
 fn samples() -> Vec<Sample> {
     let Some(shared) = shared() else { return Vec::new() };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
     let mut search = SymbolPath::new();
     search.push(shared.join("isf")).unwrap();
     let symbols = Symbols::embedded().unwrap().with_path(search);
     let mut samples = Vec::new();
-    for path in packed {
-        let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
+    for path in dumps() {
+        let (name, truth) = told(&path);
         let file = dump_file(&path);
         let given = ntlens::open_with(&file, &symbols, Options::default()).unwrap();
         let source = rows(&given, "info")[0]["layout_source"].clone();
@@ -64,12 +61,6 @@ fn samples() -> Vec<Sample> {
     }
     assert!(samples.len() >= 22, "{} samples", samples.len());
     samples
-}
-
-fn finish(tally: Tally, what: &str) {
-    if shared().is_some() {
-        tally.finish(what);
-    }
 }
 
 fn at(value: &Json) -> Json {
@@ -174,7 +165,7 @@ fn sessions_of_shared_dumps() {
             tally.check_absent("provider_count", &place, row, &[why]);
         }
     }
-    finish(tally, "trace sessions");
+    tally.finish_shared("trace sessions");
 }
 
 /// A callback in the words of the table, from those of the truth files.
@@ -288,7 +279,7 @@ fn callbacks_of_shared_dumps() {
             assert_eq!(complaints(&sample.dump, "callbacks"), expected, "{}", sample.place());
         }
     }
-    finish(tally, "callbacks");
+    tally.finish_shared("callbacks");
 }
 
 #[test]

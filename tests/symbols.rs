@@ -1,13 +1,14 @@
-//! Symbol files against each other: every type, field, constant and symbol of a PDB must be what the ISF table of the same
-//! GUID says, and the table's own text is compared, not what the library reads from it.
+//! Symbols against each other: every type, field, constant and symbol of a PDB and of the embedded layouts must be what the
+//! ISF table of the same GUID says, and the table's own text is compared, not what the library reads from it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stderr, missing_docs)]
 
 mod common;
 
 use common::{files, json, shared};
 use ntlens::layout::{Layouts, StructDef, StructKind, Type};
-use ntlens::symbols::{SymbolTable, file, isf};
+use ntlens::symbols::{Pack, SymbolTable, file, isf};
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// How much was found equal.
@@ -47,10 +48,33 @@ fn pdbs_say_what_the_tables_of_their_guid_say() {
         assert_eq!(file::identify(&pdb).unwrap().id, read.id);
         let root = json(&table);
         let told = Told { structs: object(&root["user_types"]), enums: object(&root["enums"]), layouts: &read.layouts };
-        told.compare(&root["symbols"], &mut count);
+        told.compare(&root["symbols"], |_| true, &mut count);
         count.files += 1;
     }
     common::record(&format!("PDB against ISF: {count:?}, all equal"));
+}
+
+#[test]
+fn the_embedded_layouts_say_what_the_tables_say() {
+    let Some(shared) = shared() else { return };
+    let pack = Pack::embedded().unwrap();
+    // The pack keeps a choice of symbols, the same names for every kernel.
+    let everything = pack.kernel_layouts_of(&(0..pack.tables().len()).collect::<Vec<_>>()).unwrap();
+    let names = everything.iter().flat_map(|layouts| layouts.symbols().map(|(name, _)| name.to_owned()));
+    let kept: BTreeSet<String> = names.collect();
+    let mut count = Count::default();
+    for table in files(&shared.join("isf"), ".json.xz") {
+        let root = json(&table);
+        let pdb = &root["metadata"]["windows"]["pdb"];
+        let id = format!("{}{:X}", pdb["GUID"].as_str().unwrap(), pdb["age"].as_u64().unwrap());
+        let known = pack.tables().iter().position(|table| table.id.is_some_and(|known| known.to_string() == id));
+        let layouts = pack.all_layouts(known.unwrap_or_else(|| panic!("no table {id}"))).unwrap();
+        let told = Told { structs: object(&root["user_types"]), enums: object(&root["enums"]), layouts: &layouts };
+        told.compare(&root["symbols"], |name| kept.contains(name), &mut count);
+        count.files += 1;
+    }
+    common::record(&format!("embedded layouts against ISF: {count:?}, all equal"));
+    assert!(count.files > 0 && count.fields > 10_000 * count.files, "{count:?}");
 }
 
 #[test]
@@ -109,7 +133,7 @@ fn is_tagless(name: &str) -> bool {
     name.starts_with("__unnamed_") || name.starts_with("__anonymous_")
 }
 
-/// What a table tells, beside what was read from a PDB.
+/// What a table tells, beside what it is compared with.
 struct Told<'j> {
     structs: &'j Map<String, Json>,
     enums: &'j Map<String, Json>,
@@ -117,7 +141,8 @@ struct Told<'j> {
 }
 
 impl Told<'_> {
-    fn compare(&self, symbols: &Json, count: &mut Count) {
+    /// `kept` tells which of the table's symbols there should be.
+    fn compare(&self, symbols: &Json, kept: impl Fn(&str) -> bool, count: &mut Count) {
         let named: Vec<_> = self.structs.iter().filter(|(name, _)| !is_tagless(name)).collect();
         assert_eq!(self.layouts.structures().count(), named.len());
         for (name, value) in named {
@@ -136,10 +161,11 @@ impl Told<'_> {
             count.enumerations += 1;
             count.constants += constants.len();
         }
-        let symbols = object(symbols);
+        let name = |key: &str, symbol: &Json| symbol["linkage_name"].as_str().unwrap_or(key).to_owned();
+        let symbols = object(symbols).iter().map(|(key, symbol)| (name(key, symbol), symbol));
+        let symbols: Vec<_> = symbols.filter(|(name, _)| kept(name)).collect();
         assert_eq!(self.layouts.symbols().count(), symbols.len());
-        for (key, symbol) in symbols {
-            let name = symbol["linkage_name"].as_str().unwrap_or(key);
+        for (name, symbol) in &symbols {
             assert_eq!(self.layouts.symbol(name).ok().map(|rva| rva.0), symbol["address"].as_u64(), "{name}");
         }
         count.symbols += symbols.len();

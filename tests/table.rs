@@ -6,7 +6,7 @@ mod common;
 #[path = "common/kit.rs"]
 mod kit;
 
-use common::{Tally, address, dump_file, files, json, rows, shared};
+use common::{Tally, address, rows, samples};
 use ntlens::OpenDump;
 use ntlens::render::{self, Format, Terminal};
 use ntlens::report::page::{Page, page};
@@ -14,38 +14,6 @@ use ntlens::report::{Argument, Arguments, Cell, OneByOne, Table, Value, Wanted, 
 use ntlens_testkit::{Image, Kind, ProcessSpec};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
-
-struct Sample {
-    name: String,
-    dump: OpenDump,
-    truth: Json,
-}
-
-impl Sample {
-    /// Processes that are there.
-    fn processes(&self) -> Vec<&Json> {
-        let all = self.truth["processes"].as_array().unwrap();
-        all.iter().filter(|process| process["freed"] != Json::Bool(true)).collect()
-    }
-}
-
-fn samples() -> Vec<Sample> {
-    let Some(shared) = shared() else { return Vec::new() };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
-    let sample = |path: &std::path::PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
-        Sample { dump: ntlens::open(dump_file(path)).unwrap(), name, truth }
-    };
-    packed.iter().map(sample).collect()
-}
-
-fn finish(tally: Tally, what: &str) {
-    if shared().is_some() {
-        tally.finish(what);
-    }
-}
 
 /// The ids of the processes that a filter leaves, in ascending order.
 fn pids(dump: &OpenDump, table: &str, filter: &str, column: &str) -> Vec<u64> {
@@ -121,7 +89,7 @@ fn filters_leave_the_processes_that_the_truth_names() {
         expected.sort_unstable();
         tally.check("protection != None", &sample.name, &found.into(), &expected.into());
     }
-    finish(tally, "filters");
+    tally.finish_shared("filters");
 }
 
 #[test]
@@ -177,7 +145,7 @@ fn parents_are_those_that_are_not_younger() {
         let text = |map: BTreeMap<u64, bool>| Json::from(format!("{map:?}"));
         tally.check("filtered tree", &sample.name, &text(shown), &text(expected));
     }
-    finish(tally, "parents");
+    tally.finish_shared("parents");
 }
 
 /// The tree of the processes that fit, with their ids alone.
@@ -243,7 +211,7 @@ fn a_page_holds_what_the_tables_hold_of_its_process() {
             tally.check("handle-types", &place, &sum.into(), &handles.into());
         }
     }
-    finish(tally, "pages");
+    tally.finish_shared("pages");
 }
 
 fn page_document(page: &Page, dump: &OpenDump) -> Json {

@@ -5,45 +5,16 @@ mod common;
 #[path = "common/kit.rs"]
 mod kit;
 
-use common::{Tally, address, document, dump_file, files, hex, json, rows, shared};
+use common::{Sample, Tally, address, document, hex, rows, samples};
 use ntlens::OpenDump;
 use ntlens::nt::FileTime;
 use ntlens_testkit::{Image, Kind, ProcessSpec, TokenSpec, truth};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
-struct Sample {
-    name: String,
-    dump: OpenDump,
-    truth: Json,
-}
-
 impl Sample {
     fn has_app_containers(&self) -> bool {
         self.truth["build"].as_u64() >= Some(9200)
-    }
-
-    /// Processes that are there.
-    fn processes(&self) -> Vec<&Json> {
-        self.truth["processes"].as_array().unwrap().iter().filter(|process| process["freed"] != json!(true)).collect()
-    }
-}
-
-fn samples() -> Vec<Sample> {
-    let Some(shared) = shared() else { return Vec::new() };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
-    let sample = |path: &std::path::PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
-        Sample { dump: ntlens::open(dump_file(path)).unwrap(), name, truth }
-    };
-    packed.iter().map(sample).collect()
-}
-
-fn finish(tally: Tally, what: &str) {
-    if shared().is_some() {
-        tally.finish(what);
     }
 }
 
@@ -169,7 +140,7 @@ fn tokens_of_processes() {
         let acting = sample.truth["impersonating_threads"].as_array().unwrap().len();
         tally.check("row_count", &sample.name, &tokens.len().into(), &(sample.processes().len() + acting).into());
     }
-    finish(tally, "tokens");
+    tally.finish_shared("tokens");
 }
 
 const STATES: [&str; 6] = ["Initialized", "Ready", "Running", "Standby", "Terminated", "Waiting"];
@@ -268,7 +239,7 @@ fn threads_and_for_whom_they_act() {
         expected.sort_by_key(|row| acting.iter().position(|found| found == row));
         tally.check("impersonating_threads", &sample.name, &acting.into(), &expected.into());
     }
-    finish(tally, "threads");
+    tally.finish_shared("threads");
 }
 
 fn check_acting(

@@ -3,33 +3,11 @@
 
 mod common;
 
-use common::{Tally, address, document, dump_file, files, hex, json, rows, shared};
-use ntlens::OpenDump;
+use common::{Sample, Tally, address, document, hex, rows, samples, shared};
 use ntlens::address::VirtAddr;
 use ntlens::nt::FileTime;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use std::path::Path;
-
-struct Sample {
-    name: String,
-    dump: OpenDump,
-    truth: Json,
-}
-
-fn samples() -> Vec<Sample> {
-    let Some(shared) = shared() else { return Vec::new() };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
-    packed.iter().map(|path| sample(path)).collect()
-}
-
-fn sample(packed: &Path) -> Sample {
-    let name = packed.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-    let truth = json(&packed.with_file_name(format!("{name}.truth.json.xz")));
-    let dump = ntlens::open(dump_file(packed)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    Sample { name, dump, truth }
-}
 
 fn time(value: &Json) -> Json {
     value.as_u64().map_or(Json::Null, |time| FileTime(time).to_string().into())

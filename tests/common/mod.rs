@@ -74,15 +74,53 @@ pub(crate) fn json(path: &Path) -> Json {
     serde_json::from_slice(&bytes).expect("a JSON file")
 }
 
-/// Every machine of the shared folder: its name, its dump and what is true of it.
-pub(crate) fn machines(mut each: impl FnMut(&str, &OpenDump, &Json)) {
-    let Some(shared) = shared() else { return };
+/// The dumps of the shared folder, packed; none, with a message, if there is no such folder.
+pub(crate) fn dumps() -> Vec<PathBuf> {
+    let Some(shared) = shared() else { return Vec::new() };
     let packed = files(&shared.join("dumps"), ".dmp.xz");
     assert!(packed.len() >= 12, "{} dumps", packed.len());
-    for path in packed {
-        let name = path.file_name().expect("a name").to_string_lossy().replace(".dmp.xz", "");
-        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
-        let dump = ntlens::open(dump_file(&path)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    packed
+}
+
+/// The name of a machine of the shared folder and what is true of it, by its packed dump.
+pub(crate) fn told(packed: &Path) -> (String, Json) {
+    let name = packed.file_name().expect("a name").to_string_lossy().replace(".dmp.xz", "");
+    let truth = json(&packed.with_file_name(format!("{name}.truth.json.xz")));
+    (name, truth)
+}
+
+/// A machine of the shared folder, opened with the embedded layouts.
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) dump: OpenDump,
+    /// What is true of it.
+    pub(crate) truth: Json,
+}
+
+impl Sample {
+    /// By its packed dump.
+    pub(crate) fn of(packed: &Path) -> Self {
+        let (name, truth) = told(packed);
+        let dump = ntlens::open(dump_file(packed)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { name, dump, truth }
+    }
+
+    /// Processes that are there.
+    pub(crate) fn processes(&self) -> Vec<&Json> {
+        let all = self.truth["processes"].as_array().expect("processes");
+        all.iter().filter(|process| process["freed"] != Json::Bool(true)).collect()
+    }
+}
+
+/// Every machine of the shared folder.
+pub(crate) fn samples() -> Vec<Sample> {
+    dumps().iter().map(|packed| Sample::of(packed)).collect()
+}
+
+/// Every machine of the shared folder, one after the other: its name, its dump and what is true of it.
+pub(crate) fn machines(mut each: impl FnMut(&str, &OpenDump, &Json)) {
+    for packed in dumps() {
+        let Sample { name, dump, truth } = Sample::of(&packed);
         each(&name, &dump, &truth);
     }
 }
@@ -158,6 +196,13 @@ impl Tally {
         } else {
             let found = &row[column];
             self.different.push(format!("{place}: {column} is {found} ({reason:?}), expected absence by {reasons:?}"));
+        }
+    }
+
+    /// The same for a test of the shared folder, which has nothing to say without it.
+    pub(crate) fn finish_shared(self, what: &str) {
+        if shared().is_some() {
+            self.finish(what);
         }
     }
 

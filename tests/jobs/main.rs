@@ -10,7 +10,7 @@ mod kit;
 #[path = "../common/peer.rs"]
 mod peer;
 
-use common::{Tally, address, document, dump_file, files, hex, json, rows, shared};
+use common::{Sample, Tally, address, document, dump_file, hex, rows, samples, shared};
 use ntlens::OpenDump;
 use ntlens_testkit::{Image, Kind, truth};
 use peer::{python, volatility};
@@ -18,31 +18,13 @@ use serde_json::{Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// A machine and what is true of it.
-struct Sample {
-    name: String,
-    dump: OpenDump,
-    truth: Json,
-}
-
 impl Sample {
-    fn of(shared: &std::path::Path, name: &str) -> Self {
-        let path = shared.join(format!("dumps/{name}.dmp.xz"));
-        let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
-        Self { dump: ntlens::open(dump_file(&path)).unwrap(), name: name.into(), truth }
-    }
-
     fn build(&self) -> u64 {
         self.truth["build"].as_u64().unwrap()
     }
 
     fn list(&self, name: &str) -> &[Json] {
         self.truth[name].as_array().unwrap()
-    }
-
-    /// Processes that are there.
-    fn processes(&self) -> impl Iterator<Item = &Json> {
-        self.list("processes").iter().filter(|process| process["freed"] != json!(true))
     }
 
     fn job(&self, at: &Json) -> Option<&Json> {
@@ -53,14 +35,6 @@ impl Sample {
     fn chain(&self, innermost: &Json) -> Vec<&Json> {
         std::iter::successors(self.job(innermost), |job| self.job(&job["parent"])).collect()
     }
-}
-
-fn samples() -> Vec<Sample> {
-    let Some(shared) = shared() else { return Vec::new() };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
-    let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-    packed.iter().map(|path| Sample::of(&shared, &name(path))).collect()
 }
 
 /// Compares something in all shared machines.
@@ -130,7 +104,7 @@ fn jobs() {
             tally.check("process", &place, &has(&row["sources"], "process").into(), &true.into());
             let around = !job["children"].as_array().unwrap().is_empty() && sample.build() >= 9200;
             tally.check("parent-job", &place, &has(&row["sources"], "parent-job").into(), &around.into());
-            let mut held = sample.processes().flat_map(|process| process["handles"].as_array().unwrap());
+            let mut held = sample.processes().into_iter().flat_map(|process| process["handles"].as_array().unwrap());
             let held = held.any(|handle| handle["object"] == job["va"]);
             // A page of handles may be gone.
             tally.check("handle", &place, &(held || !has(&row["sources"], "handle")).into(), &true.into());
@@ -175,7 +149,7 @@ fn silos() {
         tally.check("row_count", &sample.name, &by_address.len().into(), &silos.len().into());
         let in_silo = |silo: &Json| {
             let inside = |process: &&Json| sample.chain(&process["job"]).iter().any(|job| job["va"] == silo["va"]);
-            sample.processes().filter(inside).collect::<Vec<_>>()
+            sample.processes().into_iter().filter(inside).collect::<Vec<_>>()
         };
         for silo in &silos {
             let place = format!("{} silo {}", sample.name, silo["key"]);
@@ -210,7 +184,7 @@ fn silos() {
         let symbols = document["layout"]["origin"] == "exact";
         tally.check("host", &sample.name, &host.len().into(), &usize::from(symbols && !silos.is_empty()).into());
         for row in host {
-            let outside = sample.processes().filter(|process| process["server_silo_job"].is_null());
+            let outside = sample.processes().into_iter().filter(|process| process["server_silo_job"].is_null());
             let outside: Vec<&Json> = outside.map(|process| &process["pid"]).collect();
             tally.check("processes", &sample.name, &sorted(&row["processes"]), &sorted(&json!(outside)));
             let globals = at(&sample.truth["kernel"]["symbols"]["PspHostSiloGlobals"]);
@@ -227,7 +201,8 @@ fn sessions() {
         tally.check("row_count", &sample.name, &found.len().into(), &sample.list("sessions").len().into());
         for (row, session) in found.iter().zip(sample.list("sessions")) {
             let place = format!("{} session {}", sample.name, session["session_id"]);
-            let members = sample.processes().filter(|process| process["session_id"] == session["session_id"]);
+            let members =
+                sample.processes().into_iter().filter(|process| process["session_id"] == session["session_id"]);
             let tokens: Vec<&Json> = members.map(|process| &process["token"]).collect();
             let logons: BTreeSet<u64> = tokens.iter().filter_map(|token| hex(&token["auth_id"])).collect();
             let users: BTreeSet<&str> = tokens.iter().filter_map(|token| token["user"].as_str()).collect();
@@ -257,7 +232,7 @@ fn sessions() {
         // Who is in one session with a token of another.
         let question = ntlens::report::question("sessions").unwrap();
         let remarks = question.ask(&sample.dump, ntlens::report::Wanted::All).unwrap().remarks;
-        let strangers = sample.processes().filter(|process| {
+        let strangers = sample.processes().into_iter().filter(|process| {
             let own = &process["session_id"];
             !own.is_null() && *own != process["token"]["session_id"]
         });
@@ -567,7 +542,7 @@ fn volatility_finds_the_same_jobs_and_sessions() {
     let (Some(shared), Some(python)) = (shared(), python()) else { return };
     let mut tally = Tally::default();
     for name in FOR_VOLATILITY {
-        let Sample { dump, .. } = Sample::of(&shared, name);
+        let Sample { dump, .. } = Sample::of(&shared.join(format!("dumps/{name}.dmp.xz")));
         let path = dump_file(&shared.join(format!("dumps/{name}.dmp.xz")));
         let (processes, jobs) = (rows(&dump, "processes"), rows(&dump, "jobs"));
         let by_job = by(&jobs, "job");

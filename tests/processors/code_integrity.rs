@@ -5,6 +5,7 @@ use crate::kit::{bare, dump};
 use crate::machines::BUILDS;
 use crate::remarks;
 use ntlens::layout::PdbId;
+use ntlens::nt::snapshot::Options;
 use ntlens::symbols::SymbolPath;
 use ntlens::{OpenDump, Symbols};
 use ntlens_testkit::{Kind, ModuleSpec};
@@ -39,7 +40,7 @@ fn open(build: u32, options: u32, folder: &Path) -> OpenDump {
     let mut path = SymbolPath::new();
     path.push(folder).unwrap();
     let symbols = Symbols::embedded().unwrap().with_path(path);
-    ntlens::open_source("code integrity", Arc::new(bytes), &symbols, Default::default()).unwrap()
+    ntlens::open_source("code integrity", Arc::new(bytes), &symbols, Options::default()).unwrap()
 }
 
 #[test]

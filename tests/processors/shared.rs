@@ -1,6 +1,6 @@
 //! What the shared folder tells: truth files, facts of real dumps, and volatility3 on its dumps.
 
-use crate::common::{Tally, address, document, dump_file, files, hex, json, rows, shared};
+use crate::common::{Tally, address, document, dump_file, dumps, files, hex, json, rows, shared, told};
 use crate::{peer, remarks};
 use ntlens::nt::snapshot::Options;
 use ntlens::symbols::SymbolPath;
@@ -20,14 +20,11 @@ struct Sample {
 /// The dumps of the shared folder, with the symbols that lie there.
 fn samples() -> Vec<Sample> {
     let Some(shared) = shared() else { return Vec::new() };
-    let packed = files(&shared.join("dumps"), ".dmp.xz");
-    assert!(packed.len() >= 12, "{} dumps", packed.len());
-    packed.iter().map(|path| sample(&shared, path)).collect()
+    dumps().iter().map(|path| sample(&shared, path)).collect()
 }
 
 fn sample(shared: &Path, path: &Path) -> Sample {
-    let name = path.file_name().unwrap().to_string_lossy().replace(".dmp.xz", "");
-    let truth = json(&path.with_file_name(format!("{name}.truth.json.xz")));
+    let (name, truth) = told(path);
     let id = format!("{}-{}", truth["isf"]["guid"].as_str().unwrap(), truth["isf"]["age"]);
     let isf = shared.join(format!("isf/{id}.json.xz"));
     let symbols = isf.exists();
@@ -42,12 +39,6 @@ fn only(file: &Path) -> SymbolPath {
     let mut path = SymbolPath::new();
     path.push(file).unwrap();
     path
-}
-
-fn finish(tally: Tally, what: &str) {
-    if shared().is_some() {
-        tally.finish(what);
-    }
 }
 
 fn at(value: &Json) -> Json {
@@ -132,7 +123,7 @@ fn registers() {
             }
         }
     }
-    finish(tally, "registers of processors");
+    tally.finish_shared("registers of processors");
 }
 
 #[test]
@@ -177,7 +168,7 @@ fn interrupt_tables() {
         tally.check("row_count", &name, &found.len().into(), &expected_rows.into());
         tally.check("incomplete", &name, &lasting(&document).into(), &0.into());
     }
-    finish(tally, "interrupt tables");
+    tally.finish_shared("interrupt tables");
 }
 
 /// What an answer complains of beyond what was wrong when the dump was opened, and its lists of modules.
@@ -229,7 +220,7 @@ fn descriptor_tables() {
         }
         tally.check("row_count", &name, &found.len().into(), &expected_rows.into());
     }
-    finish(tally, "descriptor tables");
+    tally.finish_shared("descriptor tables");
 }
 
 #[test]
@@ -279,7 +270,7 @@ fn services() {
         }
         tally.check("incomplete", &name, &lasting(&document).into(), &0.into());
     }
-    finish(tally, "system services");
+    tally.finish_shared("system services");
 }
 
 /// What the truth calls a hook is told, and nothing else.

@@ -128,7 +128,7 @@ fn word() -> impl Strategy<Value = Word> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_walk_ends_and_is_the_same_each_time(

@@ -139,7 +139,7 @@ fn link_to(_: &Path, _: &Path) -> Option<()> {
 fn forbidden(folder: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let path = holding(folder, dump());
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).ok()?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).ok()?;
     fs::File::open(&path).is_err().then_some(path)
 }
 
@@ -236,7 +236,7 @@ struct Change {
     name: &'static str,
     /// The dump that is opened.
     before: fn() -> Vec<u8>,
-    change: fn(&Path),
+    make: fn(&Path),
     /// What is read afterwards: all of it as before, or as much as is left.
     keeps: bool,
     /// The answers afterwards must say that the file changed.
@@ -270,70 +270,70 @@ fn replace(path: &Path, bytes: &[u8]) {
 }
 
 const CHANGES: &[Change] = &[
-    Change { name: "nothing", before: whole, change: |_| {}, keeps: true, said: false },
+    Change { name: "nothing", before: whole, make: |_| {}, keeps: true, said: false },
     Change {
         name: "cut in the middle",
         before: whole,
-        change: |path| resize(path, dump().len() / 2),
+        make: |path| resize(path, dump().len() / 2),
         keeps: false,
         said: true,
     },
     Change {
         name: "cut behind the header",
         before: whole,
-        change: |path| resize(path, 0x2000),
+        make: |path| resize(path, 0x2000),
         keeps: false,
         said: true,
     },
-    Change { name: "cut to nothing", before: whole, change: |path| resize(path, 0), keeps: false, said: true },
+    Change { name: "cut to nothing", before: whole, make: |path| resize(path, 0), keeps: false, said: true },
     Change {
         name: "grows by zeros",
         before: whole,
-        change: |path| resize(path, dump().len() * 2),
+        make: |path| resize(path, dump().len() * 2),
         keeps: true,
         said: true,
     },
-    Change { name: "grows to its end", before: short, change: |path| overwrite(path, dump()), keeps: true, said: true },
+    Change { name: "grows to its end", before: short, make: |path| overwrite(path, dump()), keeps: true, said: true },
     Change {
         name: "another file takes its name",
         before: whole,
-        change: |path| replace(path, b"something else"),
+        make: |path| replace(path, b"something else"),
         keeps: true,
         said: false,
     },
     Change {
         name: "another dump takes its name",
         before: whole,
-        change: |path| replace(path, &subject(Kind::BitmapFull { active: false }).bytes),
+        make: |path| replace(path, &subject(Kind::BitmapFull { active: false }).bytes),
         keeps: true,
         said: false,
     },
-    Change { name: "removed", before: whole, change: |path| fs::remove_file(path).unwrap(), keeps: true, said: false },
+    Change { name: "removed", before: whole, make: |path| fs::remove_file(path).unwrap(), keeps: true, said: false },
     Change {
         name: "cut and written anew",
         before: whole,
-        change: |path| fs::write(path, dump()).unwrap(),
+        make: |path| fs::write(path, dump()).unwrap(),
         keeps: true,
         said: true,
     },
     Change {
         name: "overwritten by another dump",
         before: whole,
-        change: |path| overwrite(path, &subject(Kind::BitmapFull { active: false }).bytes),
+        make: |path| overwrite(path, &subject(Kind::BitmapFull { active: false }).bytes),
         keeps: false,
         said: true,
     },
     Change {
         name: "overwritten by zeros",
         before: whole,
-        change: |path| overwrite(path, &vec![0; dump().len()]),
+        make: |path| overwrite(path, &vec![0; dump().len()]),
         keeps: false,
         said: true,
     },
     Change {
         name: "overwritten by noise",
         before: whole,
-        change: |path| overwrite(path, &noise()),
+        make: |path| overwrite(path, &noise()),
         keeps: false,
         said: true,
     },
@@ -376,7 +376,7 @@ fn a_file_that_changes_while_it_is_read_gives_what_is_left_and_no_signal() {
         let (asked, fresh) = (open(&path), open(&path));
         assert_eq!(Answers::of_dump(&asked).rows, expected, "{}: before", change.name);
         assert!(!says_changed(&asked), "{}: before", change.name);
-        (change.change)(&path);
+        (change.make)(&path);
         let mut cells = Vec::new();
         for (dump, how) in [(asked, "read before"), (fresh, "not read yet")] {
             let place = format!("{}, {how}", change.name);

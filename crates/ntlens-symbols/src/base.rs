@@ -50,7 +50,10 @@ impl BaseType {
 }
 
 const fn base(code: u8, name: &'static str, signed: bool, kind: BaseKind) -> BaseType {
-    let size = base_size(name).expect("a type whose size is known");
+    let size = match base_size(name) {
+        Some(size) => size,
+        None => 0,
+    };
     BaseType { code, name, size, signed, kind }
 }
 
@@ -119,6 +122,12 @@ mod tests {
         assert_eq!((stored("int", 0xffff_ffff), stored("int", -1), stored("int", 7)), (-1, -1, 7));
         assert_eq!((stored("unsigned long", -1), stored("unsigned char", -1)), (0xffff_ffff, 0xff));
         assert_eq!((stored("long long", i64::MIN), stored("unsigned long long", -1)), (i64::MIN, -1));
+    }
+
+    #[test]
+    fn sizes_are_known() {
+        assert!(TYPES.iter().all(|base| base_size(base.name) == Some(base.size)));
+        assert!(TYPES.iter().all(|base| (base.size == 0) == (base.kind == Void)));
     }
 
     #[test]

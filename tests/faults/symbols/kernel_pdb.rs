@@ -140,12 +140,11 @@ impl Types<'_> {
                 if let Some(index) = self.named.get(name) {
                     return *index;
                 }
-                let index = match ty {
-                    Type::Struct(_) => self.add(build::structure(name, 0, 0, true)),
-                    _ => {
-                        let known = self.layouts.enumeration(name).cloned();
-                        self.enumeration(name, known.as_ref())
-                    }
+                let index = if let Type::Struct(_) = ty {
+                    self.add(build::structure(name, 0, 0, true))
+                } else {
+                    let known = self.layouts.enumeration(name).cloned();
+                    self.enumeration(name, known.as_ref())
                 };
                 self.named.insert(name.clone(), index);
                 index

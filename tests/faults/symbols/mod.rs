@@ -23,6 +23,7 @@ use ntlens::symbols::{SymbolError, SymbolTable, file, isf as isf_file};
 use ntlens::{CoreError, OpenDump, Symbols};
 use ntlens_testkit::Kind;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -246,12 +247,13 @@ struct Counts(BTreeMap<(usize, Form), BTreeMap<Met, u64>>);
 
 impl Counts {
     fn print(&self, classes: &[&Class]) -> String {
+        // Writing to a string does not fail.
         let mut text = format!("{:40}{:>12}{:>12}{:>12}", "class of files of symbols", "pdb", "isf", "packed");
         for (number, class) in classes.iter().enumerate() {
-            text += &format!("\n{:40}", class.name);
+            let _ = write!(text, "\n{:40}", class.name);
             for form in [Form::Pdb, Form::Isf, Form::Packed] {
                 let cell = self.0.get(&(number, form)).map_or("-".into(), crate::table::cell);
-                text += &format!("{cell:>12}");
+                let _ = write!(text, "{cell:>12}");
             }
         }
         text
@@ -325,4 +327,46 @@ fn every_fault_of_a_file_of_symbols_is_refused_or_does_no_harm() {
         common::record(&believed.join("\n"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A real PDB, where one is at hand: cut, and with bits that are another.
+#[test]
+fn a_real_pdb_with_faults_is_refused_or_read() {
+    let Some(shared) = common::shared() else { return };
+    let _alone = ALONE.lock().unwrap();
+    let whole = common::unpack(&shared.join("pdb/19041.1288/ntkrnlmp.pdb.xz"));
+    let sound = file::read_bytes("sound".as_ref(), &whole).unwrap();
+    let mut state = 13_u64;
+    let (mut refused, mut read, mut worst) = (0, 0, Cost::default());
+    for number in 0..24_usize {
+        let mut bytes = whole.clone();
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(state >> 20).unwrap() % bytes.len();
+        match number % 4 {
+            0 => bytes.truncate(at),
+            1 => bytes[at % 0x40] ^= 1 << (number / 4),
+            // In blocks of types, which lie anywhere: many bits, so that some are met.
+            _ => (0..64).for_each(|step| bytes[(at + step * 0x1_0001) % whole.len()] ^= 0x40),
+        }
+        let (table, cost) =
+            guarded("a real PDB", move || measured(|| file::read_bytes("broken".as_ref(), &bytes))).unwrap();
+        worst = Cost { time: worst.time.max(cost.time), memory: worst.memory.max(cost.memory) };
+        match table {
+            Err(error) => {
+                assert_eq!(tells(&error, "broken"), Ok(()));
+                refused += 1;
+            }
+            Ok(table) => {
+                assert_eq!(table.id, sound.id);
+                read += 1;
+            }
+        }
+    }
+    common::record(&format!(
+        "a real PDB: {refused} refused, {read} read, at most {:?} and {} KiB",
+        worst.time,
+        worst.memory >> 10
+    ));
+    assert!(worst.time < MOST_TIME && worst.memory < MOST_MEMORY, "{worst:?}");
+    assert!(refused > 6, "{refused}");
 }

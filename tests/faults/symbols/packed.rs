@@ -34,10 +34,13 @@ fn cabinet(bytes: &[u8]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-const KINDS: [(&str, fn(&[u8]) -> Vec<u8>); 3] = [("xz", xz), ("gzip", gzip), ("cabinet", cabinet)];
+/// How a file is packed: a name, and what does it.
+type Kind = (&'static str, fn(&[u8]) -> Vec<u8>);
+
+const KINDS: [Kind; 3] = [("xz", xz), ("gzip", gzip), ("cabinet", cabinet)];
 
 fn cuts(sound: &Sound) -> Vec<Made> {
-    let of = |(name, pack): (&str, fn(&[u8]) -> Vec<u8>)| {
+    let of = |(name, pack): Kind| {
         let packed = pack(&sound.isf);
         let lengths = [2, 6, 12, 20, 36, 60].into_iter().chain((1..8).map(|step| packed.len() / 8 * step));
         let cut = |length: usize| Made::new(format!("{name} cut at {length:#x}"), &packed[..length]);
@@ -47,7 +50,7 @@ fn cuts(sound: &Sound) -> Vec<Made> {
 }
 
 fn bits(sound: &Sound) -> Vec<Made> {
-    let of = |(name, pack): (&str, fn(&[u8]) -> Vec<u8>)| {
+    let of = |(name, pack): Kind| {
         let packed = pack(&sound.isf);
         let places = (0..80).step_by(3).chain((1..8).map(|step| packed.len() / 8 * step)).chain([packed.len() - 5]);
         let flip = |at: usize| {
@@ -87,7 +90,7 @@ fn unknown(sound: &Sound) -> Vec<Made> {
 }
 
 fn nested(sound: &Sound) -> Vec<Made> {
-    let of = |(name, pack): (&str, fn(&[u8]) -> Vec<u8>)| {
+    let of = |(name, pack): Kind| {
         vec![
             Made::new(format!("{name} in {name}"), pack(&pack(&sound.isf))),
             Made::new(format!("{name} of nothing"), pack(b"")),

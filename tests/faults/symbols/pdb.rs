@@ -125,7 +125,7 @@ fn stream_sizes(sound: &Sound) -> Vec<Made> {
         let name = format!("bytes of stream {stream}");
         // The debug stream may be none, and so may what it leads to.
         let least: &[u32] = if stream == 1 { &[0, 1, 3] } else { &[1, 3] };
-        let values = [least, &[size / 2 | 1, 0x7fff_fff0]].concat();
+        let values = [least, &[(size / 2) | 1, 0x7fff_fff0]].concat();
         numbers(&sound.pdb, &name, msf.place(4 + stream * 4), &values)
     };
     [1, 2, 3].into_iter().flat_map(of).collect()

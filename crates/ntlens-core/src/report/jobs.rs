@@ -135,7 +135,11 @@ const COLUMNS: &[Column<JobRow>] = &[
     }),
     column("silo", Kind::Address, "job of the innermost silo that it is or lies in", |j| j.silo.into()),
     column("processes", Kind::Numbers, "ids of the processes that are in it and in no job inside it", |j| {
-        Numbers(j.pids.clone()).into()
+        // A list that nobody could walk is not one of no members.
+        match j.members() {
+            Err(why) if j.pids.is_empty() => Cell::Absent(why),
+            _ => Numbers(j.pids.clone()).into(),
+        }
     }),
     column("sources", Kind::List, "how it was found: process, parent-job, job-list, handle", |j| {
         j.sources().names().into()

@@ -304,8 +304,9 @@ fn every_fault_of_a_file_of_symbols_is_refused_or_does_no_harm() {
                         if let Ok(found) = answers(&Alone(table.layouts))
                             && let Err(why) = untrue(&found)
                         {
-                            silent += u64::from(!found.says_more(&TRUTH.0));
-                            believed.push(format!("{place}: {why}"));
+                            let word = if found.says_more(&TRUTH.0) { "with" } else { "without" };
+                            silent += u64::from(word == "without");
+                            believed.push(format!("{word} a word, {place}: {why}"));
                         }
                     }
                 }

@@ -55,18 +55,19 @@ mod tests {
         check(&layouts).map_err(|fault| alloc::string::ToString::to_string(&fault.in_file("x".as_ref())))
     }
 
-    fn base(name: &str) -> Box<Type> {
-        Box::new(Type::Base(name.into()))
+    fn base(name: &str) -> Type {
+        Type::Base(name.into())
     }
 
     #[test]
     fn a_field_ends_where_its_structure_does() {
-        let words = |count| Type::Array { count, of: base("unsigned long") };
-        assert_eq!(outcome(8, Type::Pointer(base("void"))), Ok(()));
+        let words = |count| Type::Array { count, of: Box::new(base("unsigned long")) };
+        assert_eq!(outcome(8, Type::Pointer(Box::new(base("void")))), Ok(()));
         assert_eq!(outcome(0, words(4)), Ok(()));
         assert_eq!(outcome(16, words(0)), Ok(()));
         assert_eq!(outcome(16, Type::Unknown), Ok(()));
-        for (offset, ty) in [(9, Type::Pointer(base("void"))), (0, words(5)), (0, words(u32::MAX)), (17, Type::Unknown)]
+        for (offset, ty) in
+            [(9, Type::Pointer(Box::new(base("void")))), (0, words(5)), (0, words(u32::MAX)), (17, Type::Unknown)]
         {
             let error = outcome(offset, ty).unwrap_err();
             assert!(error.starts_with("x: _A.f: expected a field inside of 0x10 bytes, not "), "{error}");
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn bits_end_where_their_integer_does() {
-        let bits = |position, length| Type::Bits { position, length, of: base("unsigned long") };
+        let bits = |position, length| Type::Bits { position, length, of: Box::new(base("unsigned long")) };
         assert_eq!((outcome(0, bits(0, 32)), outcome(12, bits(31, 1))), (Ok(()), Ok(())));
         for ty in [bits(32, 1), bits(1, 32), bits(255, 255), bits(3, 0)] {
             let error = outcome(0, ty).unwrap_err();

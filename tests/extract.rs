@@ -119,14 +119,26 @@ fn every_build_and_kind_can_be_extracted_from() {
     let mut tally = Tally::default();
     for build in BUILDS {
         let image = typical(build, 9, 12).placement(Placement::Scattered).build();
-        let more = [Kind::Summary, Kind::RdmpFull, Kind::Raw, Kind::BitmapKernel { live: true }];
-        let kinds = [Kind::Full].into_iter().chain(more.into_iter().filter(|_| build == 19041));
-        for kind in kinds {
+        // A small dump holds no frames.
+        let more = Kind::ALL.into_iter().filter(|kind| build == 19041 && !matches!(kind, Kind::Full | Kind::Triage));
+        for kind in [Kind::Full].into_iter().chain(more) {
             let before = open("before", dump(&image, kind).0);
             let pid = image.truth().processes.iter().find(|process| process.peb.is_some()).unwrap().pid;
             let place = format!("{build} {kind:?}");
-            let (_, after) = extracted(&place, &before, Of::Process(pid));
+            let (bytes, after) = extracted(&place, &before, Of::Process(pid));
             compare(&mut tally, &place, &before, &after, pid);
+            let of_kernel = extracted(&place, &before, Of::Kernel);
+            for table in ["threads", "tokens", "handles", "objects", "modules", "unloaded"] {
+                tally.check(
+                    table,
+                    &format!("{place} kernel"),
+                    &rows(&of_kernel.1, table).into(),
+                    &rows(&before, table).into(),
+                );
+            }
+            for bytes in [bytes, of_kernel.0] {
+                opens_for_a_peer(&place, &bytes, truth_modules(&image));
+            }
             // What was put right stays right, and the extract says what it is.
             let row = &rows(&after, "info")[0];
             tally.check("dump_kind", &place, &row["dump_kind"], &"bitmap-full".into());
@@ -135,6 +147,18 @@ fn every_build_and_kind_can_be_extracted_from() {
         }
     }
     tally.finish("extract of every build");
+}
+
+fn truth_modules(image: &Image) -> usize {
+    image.truth().modules.iter().filter(|module| !module.hidden).count()
+}
+
+/// kdmp-parser opens it and lists as many modules as there are.
+fn opens_for_a_peer(place: &str, bytes: &[u8], modules: usize) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("extract-of-a-kind.dmp");
+    std::fs::write(&path, bytes).unwrap();
+    let peer = KernelDumpParser::new(&path).unwrap_or_else(|error| panic!("{place}: {error}"));
+    assert_eq!(peer.kernel_modules().len(), modules, "{place}");
 }
 
 /// Frames that the user half of a process maps, by the testkit's own page tables.

@@ -89,6 +89,25 @@ fn both_readers_give_the_same_layouts() {
 }
 
 /// A table that was read and written is read as the same again.
+/// What is embedded was made of such files: none of them may be refused as one that says otherwise.
+#[test]
+fn files_of_embedded_kernels_agree_with_what_is_embedded() {
+    let Some(shared) = shared() else { return };
+    let pack = Pack::embedded().unwrap();
+    let pdbs = pairs(&shared).into_iter().map(|(pdb, _)| pdb);
+    let mut compared = 0;
+    for path in files(&shared.join("isf"), ".json.xz").into_iter().chain(pdbs) {
+        let table = file::read(&path).unwrap();
+        let Some(index) = pack.tables().iter().position(|known| known.id == Some(table.id)) else { continue };
+        let known = pack.kernel_layouts(index).unwrap();
+        assert!(known.structures().count() > 50);
+        assert_eq!(table.layouts.contradiction(&known), None, "{}", path.display());
+        compared += 1;
+    }
+    eprintln!("{compared} files agree with the embedded layouts");
+    assert!(compared > 20, "{compared}");
+}
+
 #[test]
 fn tables_come_back_as_they_were_written() {
     let Some(shared) = shared() else { return };

@@ -41,19 +41,23 @@ fn joined(table: &Table, row: &[Cell], columns: &[&str]) -> String {
 impl Answers {
     /// Opens a dump and asks everything.
     pub(crate) fn of(source: Patched) -> Result<Self, CoreError> {
-        let dump = source.open()?;
+        Ok(Self::of_dump(&source.open()?))
+    }
+
+    /// Asks everything.
+    pub(crate) fn of_dump(dump: &OpenDump) -> Self {
         let mut answers = Self { rows: Rows::new(), told: Vec::new(), empty: BTreeSet::new(), refused: Vec::new() };
-        answers.told.extend(doctor::examine(&dump).into_iter().map(|fault| (fault.file_offset, fault.incomplete)));
+        answers.told.extend(doctor::examine(dump).into_iter().map(|fault| (fault.file_offset, fault.incomplete)));
         for question in QUESTIONS {
-            match question.ask(&dump, Wanted::All) {
-                Ok(table) => answers.take(&dump, &table),
+            match question.ask(dump, Wanted::All) {
+                Ok(table) => answers.take(dump, &table),
                 Err(_) => answers.refused.push(question.name()),
             }
         }
         for listed in &LISTED {
             answers.rows.entry(listed.table).or_default();
         }
-        Ok(answers)
+        answers
     }
 
     fn take(&mut self, dump: &OpenDump, table: &Table) {
@@ -99,7 +103,7 @@ impl Answers {
     }
 
     /// Whether anything is said that is not said of the sound dump.
-    fn says_more(&self, sound: &Self) -> bool {
+    pub(crate) fn says_more(&self, sound: &Self) -> bool {
         self.told.iter().any(|(_, missing)| !sound.told.iter().any(|(_, told)| told == missing))
             || self.empty.difference(&sound.empty).next().is_some()
             || self.refused != sound.refused

@@ -17,11 +17,13 @@ mod patched;
 mod bounds;
 mod classes;
 mod fault;
+mod files;
 mod judge;
 mod measure;
 mod peers;
 mod place;
 mod subject;
+mod symbols;
 mod table;
 
 use classes::CLASSES;

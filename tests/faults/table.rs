@@ -28,15 +28,8 @@ impl Matrix {
         self.0.values().filter_map(|cell| cell.get(&met)).sum()
     }
 
-    /// The word of a cell: the weakest of how its faults were met, and how many there were.
     fn cell(&self, class: usize, kind: usize) -> String {
-        let Some(cell) = self.0.get(&(class, kind)) else { return "-".into() };
-        let weakest = match cell.keys().next_back() {
-            Some(Met::Partial) => "part",
-            Some(Met::Named) => "named",
-            _ => "ok",
-        };
-        format!("{weakest} {}", cell.values().sum::<u64>())
+        self.0.get(&(class, kind)).map_or("-".into(), cell)
     }
 
     pub(crate) fn print(&self, names: &[&str]) -> String {
@@ -53,4 +46,14 @@ impl Matrix {
         }
         text
     }
+}
+
+/// The word of a cell: the weakest of how its faults were met, and how many there were.
+pub(crate) fn cell(counts: &BTreeMap<Met, u64>) -> String {
+    let weakest = match counts.keys().next_back() {
+        Some(Met::Partial) => "part",
+        Some(Met::Named) => "named",
+        _ => "ok",
+    };
+    format!("{weakest} {}", counts.values().sum::<u64>())
 }

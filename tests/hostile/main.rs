@@ -13,8 +13,10 @@ mod cuts;
 mod fields;
 mod files;
 mod kernel;
+mod names;
 mod objects;
 mod processors;
+mod properties;
 mod reads;
 mod salvage;
 mod sensors;
@@ -25,13 +27,12 @@ use ntlens::nt::snapshot::Options;
 use ntlens::render::{self, Format, Terminal};
 use ntlens::report::{QUESTIONS, Wanted, question};
 use ntlens::source::{ByteSource, ReadError};
-use ntlens::{CoreError, Error, FileSource, OpenDump};
+use ntlens::{CoreError, Error, OpenDump};
 use ntlens_testkit::{Image, Kind, Placement, ProcessSpec};
 use patched::{LAYOUTS, Patched};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -126,14 +127,6 @@ fn of_physical_in(image: &Image, physical: u64) -> u64 {
         offset += run.count * 0x1000;
     }
     panic!("{physical:#x} is no RAM")
-}
-
-fn temporary(name: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hostile");
-    std::fs::create_dir_all(&folder).unwrap();
-    let path = folder.join(name);
-    let _ = std::fs::remove_file(&path);
-    path
 }
 
 fn refused(bytes: &[u8]) -> CoreError {

@@ -1,4 +1,4 @@
-//! Reads that fail, files cut while they are open, and bytes that are flipped.
+//! Reads that fail, and bytes that are flipped.
 
 use super::*;
 
@@ -53,30 +53,6 @@ fn many_reads_that_fail_leave_a_partial_answer_or_a_typed_error() {
         check(format!("every {n}. read"), with_failures(move |read| read % n == 0).0);
     }
     assert!(partial > 2, "{partial} answers");
-}
-
-#[test]
-fn a_file_that_is_cut_while_it_is_open_gives_an_error_and_no_signal() {
-    let path = temporary("cut.dmp");
-    std::fs::write(&path, &**FULL).unwrap();
-    let source = FileSource::open(&path).unwrap();
-    let opened = OpenDump::open("cut", Arc::new(source), &*LAYOUTS, Options::default()).unwrap();
-    assert_eq!(eprocesses(&opened), all_eprocesses());
-    let fresh =
-        OpenDump::open("cut", Arc::new(FileSource::open(&path).unwrap()), &*LAYOUTS, Options::default()).unwrap();
-    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    for length in [FULL.len() / 2, 0x2000, 0] {
-        file.set_len(length).unwrap();
-        for dump in [&opened, &fresh] {
-            assert!(ask_all(dump) > 0);
-            assert!(eprocesses(dump).is_subset(&all_eprocesses()));
-        }
-        // Bytes that nobody has read before are gone.
-        let end = ntlens::address::PhysAddr((SMALL.memory().end() - 1) * 0x1000);
-        let read = fresh.dump().physical().unwrap().read_u64(end);
-        assert_eq!(read.map_err(ntlens::Absent::reason), Err("truncated"));
-    }
-    std::fs::remove_file(&path).unwrap();
 }
 
 /// File offsets of the frames that hold something.

@@ -1,5 +1,6 @@
 //! A dump that was opened, with its kernel if one was found: what every question is asked of.
 
+use crate::absent::Absent;
 use crate::dump::Dump;
 use crate::error::Error;
 use crate::incomplete::Incomplete;
@@ -89,6 +90,12 @@ impl OpenDump {
     /// What was missing or contradictory when the dump was opened.
     pub fn incomplete(&self) -> &[Incomplete] {
         self.kernel.as_ref().map_or(&self.dump.incomplete, |kernel| kernel.incomplete())
+    }
+
+    /// That the file is not what it was when it was opened, if that is so: who answers says it at the end.
+    pub(crate) fn changed(&self) -> Option<Incomplete> {
+        const WHAT: &str = "the file changed after it was opened, and what was read may not belong together";
+        self.dump.source.has_changed().then(|| Incomplete::new(WHAT, "file", Absent::ReadFailed { offset: 0 }))
     }
 
     /// The processes of all views.

@@ -40,6 +40,12 @@ pub trait ByteSource: Send + Sync {
     /// Fills `out` from `offset` on, or gives an error; what `out` then holds is not to be used.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError>;
 
+    /// Whether the bytes are known to be others than when the source was opened: what was read before and after may not
+    /// belong together. Answers ask once, at their end.
+    fn has_changed(&self) -> bool {
+        false
+    }
+
     /// `len` bytes from `offset` on. The length is checked against the source's before anything is allocated.
     fn read_vec(&self, offset: u64, len: u64) -> Result<Vec<u8>, ReadError> {
         let end = offset.saturating_add(len);
@@ -83,6 +89,10 @@ macro_rules! forward {
 
             fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
                 (**self).read_at(offset, out)
+            }
+
+            fn has_changed(&self) -> bool {
+                (**self).has_changed()
             }
         }
     )+};

@@ -169,4 +169,8 @@ impl<S: ByteSource> ByteSource for Interruptible<S> {
         }
         self.0.read_at(offset, out)
     }
+
+    fn has_changed(&self) -> bool {
+        self.0.has_changed()
+    }
 }

@@ -1,6 +1,7 @@
 //! The types of the C language that symbols name, with what files say about each.
 
 use BaseKind::{Bool, Char, Float, Int, Void};
+use ntlens_core::layout::base_size;
 
 /// What a base type holds, in the words of ISF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,53 +49,57 @@ impl BaseType {
     }
 }
 
-const fn base(code: u8, name: &'static str, size: u32, signed: bool, kind: BaseKind) -> BaseType {
+const fn base(code: u8, name: &'static str, signed: bool, kind: BaseKind) -> BaseType {
+    let size = match base_size(name) {
+        Some(size) => size,
+        None => 0,
+    };
     BaseType { code, name, size, signed, kind }
 }
 
 /// A pointer of four bytes (`__ptr32`), for which layouts have no type of their own.
 pub(crate) const POINTER32: &str = "pointer32";
-const POINTER32_TYPE: BaseType = base(0, POINTER32, 4, false, Int);
+const POINTER32_TYPE: BaseType = base(0, POINTER32, false, Int);
 
 const TYPES: &[BaseType] = &[
-    base(0x03, "void", 0, true, Void),
-    base(0x08, "HRESULT", 4, false, Int),
-    base(0x70, "char", 1, true, Char),
-    base(0x10, "char", 1, true, Char),
-    base(0x20, "unsigned char", 1, false, Char),
-    base(0x7c, "char8_t", 1, false, Char),
-    base(0x68, "int8", 1, true, Int),
-    base(0x69, "uint8", 1, false, Int),
-    base(0x71, "wchar", 2, true, Int),
-    base(0x7a, "char16_t", 2, false, Int),
-    base(0x7b, "char32_t", 4, false, Int),
-    base(0x11, "short", 2, true, Int),
-    base(0x72, "short", 2, true, Int),
-    base(0x21, "unsigned short", 2, false, Int),
-    base(0x73, "unsigned short", 2, false, Int),
-    base(0x12, "long", 4, true, Int),
-    base(0x22, "unsigned long", 4, false, Int),
-    base(0x74, "int", 4, true, Int),
-    base(0x75, "unsigned int", 4, false, Int),
-    base(0x13, "long long", 8, true, Int),
-    base(0x76, "long long", 8, true, Int),
-    base(0x23, "unsigned long long", 8, false, Int),
-    base(0x77, "unsigned long long", 8, false, Int),
-    base(0x14, "int128", 16, true, Int),
-    base(0x78, "int128", 16, true, Int),
-    base(0x24, "uint128", 16, false, Int),
-    base(0x79, "uint128", 16, false, Int),
-    base(0x46, "f16", 2, true, Float),
-    base(0x40, "f32", 4, true, Float),
-    base(0x45, "f32pp", 4, true, Float),
-    base(0x44, "f48", 6, true, Float),
-    base(0x41, "double", 8, true, Float),
-    base(0x42, "f80", 10, true, Float),
-    base(0x43, "f128", 16, true, Float),
-    base(0x30, "bool", 1, false, Bool),
-    base(0x31, "bool16", 2, false, Bool),
-    base(0x32, "bool32", 4, false, Bool),
-    base(0x33, "bool64", 8, false, Bool),
+    base(0x03, "void", true, Void),
+    base(0x08, "HRESULT", false, Int),
+    base(0x70, "char", true, Char),
+    base(0x10, "char", true, Char),
+    base(0x20, "unsigned char", false, Char),
+    base(0x7c, "char8_t", false, Char),
+    base(0x68, "int8", true, Int),
+    base(0x69, "uint8", false, Int),
+    base(0x71, "wchar", true, Int),
+    base(0x7a, "char16_t", false, Int),
+    base(0x7b, "char32_t", false, Int),
+    base(0x11, "short", true, Int),
+    base(0x72, "short", true, Int),
+    base(0x21, "unsigned short", false, Int),
+    base(0x73, "unsigned short", false, Int),
+    base(0x12, "long", true, Int),
+    base(0x22, "unsigned long", false, Int),
+    base(0x74, "int", true, Int),
+    base(0x75, "unsigned int", false, Int),
+    base(0x13, "long long", true, Int),
+    base(0x76, "long long", true, Int),
+    base(0x23, "unsigned long long", false, Int),
+    base(0x77, "unsigned long long", false, Int),
+    base(0x14, "int128", true, Int),
+    base(0x78, "int128", true, Int),
+    base(0x24, "uint128", false, Int),
+    base(0x79, "uint128", false, Int),
+    base(0x46, "f16", true, Float),
+    base(0x40, "f32", true, Float),
+    base(0x45, "f32pp", true, Float),
+    base(0x44, "f48", true, Float),
+    base(0x41, "double", true, Float),
+    base(0x42, "f80", true, Float),
+    base(0x43, "f128", true, Float),
+    base(0x30, "bool", false, Bool),
+    base(0x31, "bool16", false, Bool),
+    base(0x32, "bool32", false, Bool),
+    base(0x33, "bool64", false, Bool),
 ];
 
 /// The type that `CodeView` gives a number to.
@@ -117,6 +122,12 @@ mod tests {
         assert_eq!((stored("int", 0xffff_ffff), stored("int", -1), stored("int", 7)), (-1, -1, 7));
         assert_eq!((stored("unsigned long", -1), stored("unsigned char", -1)), (0xffff_ffff, 0xff));
         assert_eq!((stored("long long", i64::MIN), stored("unsigned long long", -1)), (i64::MIN, -1));
+    }
+
+    #[test]
+    fn sizes_are_known() {
+        assert!(TYPES.iter().all(|base| base_size(base.name) == Some(base.size)));
+        assert!(TYPES.iter().all(|base| (base.size == 0) == (base.kind == Void)));
     }
 
     #[test]

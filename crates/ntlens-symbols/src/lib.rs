@@ -36,6 +36,8 @@ pub mod pack;
 pub mod path;
 #[cfg(feature = "std")]
 pub mod pdb;
+#[cfg(feature = "std")]
+mod sound;
 pub mod table;
 #[cfg(feature = "std")]
 mod unpack;

@@ -110,6 +110,18 @@ fn wishes_that_cannot_be_met_leave_nothing() {
     assert!(names(&folder).is_empty());
 }
 
+/// A folder may have been named by somebody else.
+#[test]
+fn a_path_in_a_message_steers_no_terminal() {
+    let folder = folder("hostile");
+    let name = "\u{1b}[2J\u{202e}two\nlines.dmp";
+    let below = folder.join(name).join("out.dmp");
+    let said = refused(1, &["make", below.to_str().unwrap(), "--kind", "triage"]);
+    assert_eq!(said.lines().count(), 1, "{said:?}");
+    assert!(said.contains("\\u{1b}[2J\\u{202e}two\\u{a}lines.dmp"), "{said:?}");
+    assert!(!said.contains(|char: char| (char.is_control() && char != '\n') || char == '\u{202e}'), "{said:?}");
+}
+
 #[test]
 fn a_machine_has_the_parts_asked_for_with_the_least_memory() {
     let folder = folder("parts");

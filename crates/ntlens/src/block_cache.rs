@@ -65,6 +65,10 @@ impl<S: ByteSource> ByteSource for BlockCache<S> {
         self.source.len()
     }
 
+    fn has_changed(&self) -> bool {
+        self.source.has_changed()
+    }
+
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
         let len = self.len();
         let inside = self.block_size() as u64 - 1;

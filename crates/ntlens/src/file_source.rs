@@ -7,6 +7,7 @@ use ntlens_core::source::{ByteSource, ReadError};
 use std::fs::{File, FileType, Metadata};
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 /// Bits of one cached block's size. Most reads of a dump are small and far apart, and a page costs four times the copying.
 const BLOCK_BITS: u8 = 10;
@@ -17,11 +18,12 @@ const SLOT_BITS: u8 = 13;
 #[derive(Debug)]
 pub struct FileSource(BlockCache<Positioned>);
 
-/// A file and how long it was when it was opened.
+/// A file, and how long it was and when it had last been written to when it was opened.
 #[derive(Debug)]
 struct Positioned {
     file: File,
     len: u64,
+    written: Option<SystemTime>,
 }
 
 impl FileSource {
@@ -37,7 +39,8 @@ impl FileSource {
         let metadata = file.metadata().map_err(io)?;
         // The path may have been replaced in between.
         regular(&metadata)?;
-        Ok(Self(BlockCache::new(Positioned { file, len: metadata.len() }, BLOCK_BITS, SLOT_BITS)))
+        let source = Positioned { file, len: metadata.len(), written: metadata.modified().ok() };
+        Ok(Self(BlockCache::new(source, BLOCK_BITS, SLOT_BITS)))
     }
 }
 
@@ -64,6 +67,11 @@ impl ByteSource for Positioned {
             _ => ReadError::Failed { offset, message: error.to_string() },
         })
     }
+
+    fn has_changed(&self) -> bool {
+        let now = self.file.metadata().map(|metadata| (metadata.len(), metadata.modified().ok()));
+        now.map_or(true, |now| now != (self.len, self.written))
+    }
 }
 
 impl ByteSource for FileSource {
@@ -73,5 +81,9 @@ impl ByteSource for FileSource {
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
         self.0.read_at(offset, out)
+    }
+
+    fn has_changed(&self) -> bool {
+        self.0.has_changed()
     }
 }

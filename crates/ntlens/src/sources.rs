@@ -8,7 +8,7 @@ use ntlens_core::layout::{Layouts, PdbId};
 use ntlens_core::nt::Snapshot;
 use ntlens_core::nt::image::is_kernel_pdb;
 use ntlens_core::nt::select::Origin;
-use ntlens_symbols::path::{Fetch, Search, SymbolPath};
+use ntlens_symbols::path::{Fetch, Found, Outcome, Search, SymbolPath};
 use ntlens_symbols::{Pack, SymbolError, file};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -121,6 +121,21 @@ impl Symbols {
         }
     }
 
+    /// Symbols of a file, held against the embedded layouts of the same GUID and age: a file of them that says otherwise was
+    /// damaged, or made to mislead. Types that it leaves out are completed.
+    fn confirmed(&self, given: Given) -> Result<Given, CoreError> {
+        let same = |table: &TableInfo| table.id.is_some() && table.id == given.layouts.id();
+        let Some(index) = LayoutSource::tables(&self.pack).iter().position(same) else { return Ok(given) };
+        let Some(known) = self.pack.load(&[index])?.pop() else { return Ok(given) };
+        match given.layouts.contradiction(&known) {
+            None => Ok(Given { layouts: given.layouts.completed_by(&known), ..given }),
+            Some(what) => {
+                let of = "the embedded layouts of the same GUID and age say otherwise";
+                Err(CoreError::LayoutSource { source_name: given.source, message: format!("{what}: {of}") })
+            }
+        }
+    }
+
     /// The files of kernel symbols that were given one by one.
     fn given_kernels(&self) -> impl Iterator<Item = (&Path, PdbId)> {
         self.path.given_files().into_iter().filter_map(|(path, identity)| {
@@ -150,18 +165,25 @@ impl LayoutSource for Symbols {
     }
 
     fn exact(&self, kernel: Option<&ImageSymbols>) -> Result<Option<Given>, CoreError> {
-        let found = |fetch| {
-            let search = kernel.map(|kernel| self.path.find(&kernel.pdb_name, kernel.id, fetch));
-            search.and_then(|search| search.found).map(|found| Given {
-                layouts: self.named(found.table.layouts),
-                source: found.path.display().to_string(),
-            })
-        };
-        if let Some(given) = found(None) {
-            return Ok(Some(given));
+        let search = |fetch| kernel.map(|kernel| self.path.find(&kernel.pdb_name, kernel.id, fetch));
+        let given =
+            |found: Found| Given { layouts: self.named(found.table.layouts), source: found.path.display().to_string() };
+        let own = search(None);
+        let tried = own.as_ref().map_or(Vec::new(), |search| search.tried.clone());
+        if let Some(found) = own.and_then(|search| search.found) {
+            return self.confirmed(given(found)).map(Some);
         }
         for (path, identity) in self.path.given_files() {
-            identity.map_err(|error| unreadable(path, &error))?;
+            let identity = identity.map_err(|error| unreadable(path, &error))?;
+            // Its identity can be right where the rest is not.
+            let failed = tried.iter().filter(|tried| tried.place == path.display().to_string());
+            let mut failed = failed.filter_map(|tried| match &tried.outcome {
+                Outcome::Failed(error) if kernel.is_some_and(|kernel| kernel.id == identity.id) => Some(error),
+                _ => None,
+            });
+            if let Some(error) = failed.next() {
+                return Err(unreadable(path, error));
+            }
         }
         // Who names a file wants it used: that it is not is no matter of course.
         if let Some((path, found)) = self.given_kernels().next() {
@@ -172,7 +194,8 @@ impl LayoutSource for Symbols {
         }
         // No server is asked for what is here already.
         let embedded = self.pack.exact(kernel)?;
-        Ok(embedded.or_else(|| self.fetch().and_then(|fetch| found(Some(fetch)))))
+        let asked = || search(Some(self.fetch()?))?.found.map(given);
+        Ok(embedded.or_else(asked))
     }
 
     fn of_other(&self, image: &dyn Fn() -> Option<ImageSymbols>) -> Option<Given> {

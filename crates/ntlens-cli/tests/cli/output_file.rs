@@ -53,20 +53,47 @@ fn the_dump_is_never_overwritten() {
     }
 }
 
+/// Every command that writes a file: questions, and those that are none.
+fn writers() -> Vec<Vec<String>> {
+    let dump = sample().path.as_str();
+    let mut writers: Vec<Vec<String>> = sample().questions().into_iter().map(|(_, arguments)| arguments).collect();
+    for more in [
+        &["extract", dump, "--kernel"][..],
+        &["extract", dump, "--process", "4"],
+        &["process", dump, "4"],
+        &["timeline", dump, "--format", "bodyfile"],
+        &["timeline", dump, "--format", "timesketch"],
+        &["symbols", dump, "--to-isf"],
+        &["symbols", "--build", "19041.1288", "--to-isf"],
+        &["symbols", "--embedded"],
+        &["dt", "_EPROCESS", "--dump", dump],
+        &["dt", "_EPROCESS", "--build", "22000"],
+    ] {
+        writers.push(more.iter().map(ToString::to_string).collect());
+    }
+    writers
+}
+
 #[test]
-fn no_other_dump_is_overwritten() {
+fn no_command_overwrites_another_dump() {
     let folder = tempfile::tempdir().unwrap();
     let other = folder.path().join("other.dmp");
-    for start in [&b"PAGEDU64"[..], b"PAGEDUMP"] {
+    let path = other.to_str().unwrap().to_owned();
+    for (arguments, start) in writers().into_iter().zip([&b"PAGEDU64"[..], b"PAGEDUMP"].into_iter().cycle()) {
+        let to_file = [&arguments[..], &["-o".to_owned(), path.clone()]].concat();
         fs::write(&other, start).unwrap();
-        let path = other.to_str().unwrap();
-        for arguments in
-            [vec!["info", &sample().path, "-o", path], vec!["extract", &sample().path, "--kernel", "-o", path]]
-        {
-            let run = ntlens(&arguments);
-            assert_eq!(run.status, 2, "{}", run.stderr);
-            assert!(run.stderr.contains("is a dump, and is not overwritten"), "{}", run.stderr);
-            assert_eq!(fs::read(&other).unwrap(), start);
+        let run = ntlens(&to_file);
+        assert_eq!(run.status, 2, "{arguments:?}: {}", run.stderr);
+        assert!(run.stderr.contains("is a dump, and is not overwritten"), "{arguments:?}: {}", run.stderr);
+        assert_eq!(fs::read(&other).unwrap(), start, "{arguments:?}");
+        assert_eq!(names(folder.path()), ["other.dmp"], "{arguments:?}");
+        // What is no dump is replaced, whole, and nothing else is left behind. Questions all write in one way.
+        if ntlens::report::question(&arguments[0]).is_none() || arguments.len() > 2 {
+            fs::write(&other, "an older answer").unwrap();
+            let run = ntlens(&to_file);
+            assert_eq!(run.status, 0, "{arguments:?}: {}", run.stderr);
+            assert!(fs::read(&other).unwrap() != b"an older answer", "{arguments:?}");
+            assert_eq!(names(folder.path()), ["other.dmp"], "{arguments:?}");
         }
     }
 }

@@ -174,6 +174,8 @@ impl<T: Scalar> Resolve for Field<T> {
         let place = layouts.place(structure, path)?;
         match place.ty {
             Type::Bits { .. } => Err(Absent::NoSuchField),
+            // What is read would reach into the next field: the symbols are not those of what this library knows.
+            ty if layouts.width(&ty).is_some_and(|bytes| bytes < T::SIZE as u64) => Err(Absent::Malformed),
             _ => Ok(Self { offset: place.offset, value: PhantomData }),
         }
     }

@@ -3,6 +3,7 @@
 //! [`Layouts`] holds the types and symbol addresses of one kernel. [`field`] declares the fields that the library reads,
 //! once and by their Windows names, and resolves them against a `Layouts`; [`view`] reads them from memory.
 
+mod contradiction;
 pub mod field;
 pub mod source;
 pub mod view;
@@ -54,6 +55,22 @@ pub enum Type {
     Inline(Arc<StructDef>),
     /// The source of this layout gives offsets only.
     Unknown,
+}
+
+/// Bytes of a type of the C language by its name, as compilers for Windows have it. `void`, of which no variable is, has 0.
+pub const fn base_size(name: &str) -> Option<u32> {
+    Some(match name.as_bytes() {
+        b"void" => 0,
+        b"char" | b"unsigned char" | b"char8_t" | b"int8" | b"uint8" | b"bool" => 1,
+        b"wchar" | b"char16_t" | b"short" | b"unsigned short" | b"f16" | b"bool16" => 2,
+        b"HRESULT" | b"char32_t" | b"long" | b"unsigned long" | b"int" | b"unsigned int" | b"f32" | b"f32pp"
+        | b"bool32" | b"pointer32" => 4,
+        b"f48" => 6,
+        b"long long" | b"unsigned long long" | b"double" | b"bool64" => 8,
+        b"f80" => 10,
+        b"int128" | b"uint128" | b"f128" => 16,
+        _ => return None,
+    })
 }
 
 /// What a compound type was declared as.
@@ -346,6 +363,28 @@ impl Layouts {
     pub fn size_of(&self, structure: &str) -> Result<u32, Absent> {
         let def = self.structure(structure).ok_or_else(|| self.no_structure(structure))?;
         def.size.ok_or(Absent::SymbolsNeeded)
+    }
+
+    /// Bytes that a variable of a type takes, if that is known.
+    pub fn width(&self, ty: &Type) -> Option<u64> {
+        let (mut ty, mut elements) = (ty, 1_u64);
+        let one = loop {
+            match ty {
+                Type::Array { count, of } => {
+                    elements = elements.checked_mul((*count).into())?;
+                    ty = of;
+                }
+                Type::Bits { of, .. } => ty = of,
+                Type::Base(name) => break base_size(name)?,
+                Type::Enum(name) => break base_size(&self.enumeration(name)?.base)?,
+                Type::Struct(name) => break self.structure(name)?.size?,
+                Type::Inline(def) => break def.size?,
+                Type::Pointer(_) => break 8,
+                Type::Function | Type::Unknown => return None,
+            }
+        };
+        // A type of no bytes stands for one that the source does not tell.
+        u64::from(one).checked_mul(elements).filter(|_| one > 0)
     }
 
     /// Why a structure is missing.

@@ -24,7 +24,7 @@ pub struct JobRow {
     /// The innermost silo that it is or lies in.
     silo: Result<Option<VirtAddr>, Absent>,
     nesting: usize,
-    pids: Vec<u64>,
+    pids: Result<Vec<u64>, Absent>,
 }
 
 impl Deref for JobRow {
@@ -135,7 +135,7 @@ const COLUMNS: &[Column<JobRow>] = &[
     }),
     column("silo", Kind::Address, "job of the innermost silo that it is or lies in", |j| j.silo.into()),
     column("processes", Kind::Numbers, "ids of the processes that are in it and in no job inside it", |j| {
-        Numbers(j.pids.clone()).into()
+        j.pids.clone().map(Numbers).into()
     }),
     column("sources", Kind::List, "how it was found: process, parent-job, job-list, handle", |j| {
         j.sources().names().into()

@@ -34,8 +34,14 @@ impl<'p> Members<'p> {
         listed.iter().filter_map(|at| self.by_address.get(at).copied()).chain(unlisted).collect()
     }
 
-    /// The ids of these.
-    pub(super) fn pids(&self, group: VirtAddr, listed: Result<&[VirtAddr], Absent>) -> Vec<u64> {
-        self.of(group, listed).into_iter().filter_map(|process| process.pid().ok()).collect()
+    /// The ids of these. A list that nobody could walk, and processes whose ids nobody knows, are not none.
+    pub(super) fn pids(&self, group: VirtAddr, listed: Result<&[VirtAddr], Absent>) -> Result<Vec<u64>, Absent> {
+        let members = self.of(group, listed);
+        let pids: Vec<u64> = members.iter().filter_map(|process| process.pid().ok()).collect();
+        match members.first() {
+            Some(first) if pids.is_empty() => first.pid().map(|pid| Vec::from([pid])),
+            None => listed.map(|_| pids),
+            Some(_) => Ok(pids),
+        }
     }
 }

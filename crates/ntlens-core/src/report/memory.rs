@@ -75,6 +75,7 @@ pub fn read(dump: &OpenDump, of: Of, at: u64, len: u64) -> Result<Table, Error> 
             }
         }
     }
+    incomplete.extend(dump.changed());
     Ok(MEMORY.fill(&pieces, incomplete))
 }
 

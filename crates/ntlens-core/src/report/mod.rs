@@ -366,6 +366,7 @@ impl<R: Sync> Question for Asked<R> {
         incomplete.extend(missing);
         let mut table = selection.fill(&self.table, &rows, incomplete, spread);
         table.remarks.splice(..0, (self.remarks)(&rows));
+        table.incomplete.extend(dump.changed());
         Ok(table)
     }
 }

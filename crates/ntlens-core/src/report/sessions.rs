@@ -22,7 +22,7 @@ use core::ops::Deref;
 #[derive(Debug)]
 pub struct SessionRow {
     session: Session,
-    pids: Vec<u64>,
+    pids: Result<Vec<u64>, Absent>,
     logon_ids: Vec<u64>,
     users: Vec<String>,
     /// Its processes whose tokens name another session.
@@ -65,14 +65,15 @@ pub const SESSIONS: Asked<SessionRow> = Asked {
             incomplete.push(Incomplete::new("what a session holds", "_MM_SESSION_SPACE", why));
         }
         let mut tokens = Tokens::default();
-        let members = Members::new(&processes, |process| process.session().ok());
+        let groups = Members::new(&processes, |process| process.session().ok());
         let mut rows: Vec<SessionRow> = sessions
             .iter()
             .map(|session| {
-                let members = members.of(session.address(), session.members());
+                let members = groups.of(session.address(), session.members());
+                let pids = groups.pids(session.address(), session.members());
                 let mut token = |process: &Process| tokens.get(kernel, process.token().ok()??).ok();
                 let tokens: Vec<Option<Arc<Token>>> = members.iter().map(|process| token(process)).collect();
-                SessionRow::new(session, &members, &tokens)
+                SessionRow::new(session, pids, &members, &tokens)
             })
             .collect();
         rows.sort_by_key(|row| row.session_id().unwrap_or(u32::MAX));
@@ -82,7 +83,12 @@ pub const SESSIONS: Asked<SessionRow> = Asked {
 };
 
 impl SessionRow {
-    fn new(session: &Session, members: &[&Process], tokens: &[Option<Arc<Token>>]) -> Self {
+    fn new(
+        session: &Session,
+        pids: Result<Vec<u64>, Absent>,
+        members: &[&Process],
+        tokens: &[Option<Arc<Token>>],
+    ) -> Self {
         let (mut logon_ids, mut users, mut strangers) = (BTreeSet::new(), Vec::new(), Vec::new());
         for (process, token) in members.iter().zip(tokens) {
             let Some(token) = token else { continue };
@@ -100,7 +106,6 @@ impl SessionRow {
                 strangers.push(format!("process {pid} {name} is in session {own}, its token is of session {told}"));
             }
         }
-        let pids = members.iter().filter_map(|process| process.pid().ok()).collect();
         Self { session: session.clone(), pids, logon_ids: logon_ids.into_iter().collect(), users, strangers }
     }
 }
@@ -123,8 +128,10 @@ fn pointer(row: &SessionRow, field: fn(&SessionSpaceFields) -> &Result<Field<Vir
 const COLUMNS: &[Column<SessionRow>] = &[
     column("session_id", Kind::Uint, "SessionId", |s| s.session_id().into()),
     column("space", Kind::Address, "address of the MM_SESSION_SPACE", |s| s.address().into()),
-    column("processes", Kind::Numbers, "ids of the processes in it", |s| Numbers(s.pids.clone()).into()),
-    column("process_count", Kind::Uint, "how many these are", |s| Cell::from(s.pids.len() as u64)),
+    column("processes", Kind::Numbers, "ids of the processes in it", |s| s.pids.clone().map(Numbers).into()),
+    column("process_count", Kind::Uint, "how many these are", |s| {
+        s.pids.as_ref().map(|pids| pids.len() as u64).map_err(|why| *why).into()
+    }),
     column("reference_count", Kind::Uint, "ReferenceCount: processes and others that keep it", |s| {
         s.get(|f| &f.reference_count).into()
     }),

@@ -4,6 +4,7 @@ use crate::assemble::{Listed, MAX_TYPE_DEPTH, pointer};
 use crate::base::POINTER32;
 use crate::error::Fault;
 use crate::file::Identity;
+use crate::sound::{self, X64};
 use crate::{SymbolError, SymbolTable};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -58,6 +59,7 @@ fn table(json: &[u8]) -> Result<SymbolTable, Fault> {
     let symbols = symbols.collect::<Result<Vec<_>, _>>()?;
     let version = windows.pe.as_ref().and_then(Pe::version);
     let layouts = Layouts::new(version, Some(id), structs, enums, symbols);
+    sound::check(&layouts)?;
     Ok(SymbolTable { id, pdb_name: Some(windows.pdb.database.clone().into_owned()), layouts })
 }
 
@@ -116,6 +118,8 @@ struct Pdb<'a> {
     age: u32,
     #[serde(borrow)]
     database: Cow<'a, str>,
+    /// As in the headers of images.
+    machine_type: Option<u16>,
 }
 
 /// The version of the image; `revision` is the build and `build` the revision.
@@ -278,7 +282,8 @@ impl<'de> Deserialize<'de> for OwnMetadata {
         let Metadata { format, windows } = Metadata::deserialize(deserializer)?;
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
         let windows = windows.map(|Windows { pdb, pe }| {
-            let pdb = Pdb { guid: own(pdb.guid), age: pdb.age, database: own(pdb.database) };
+            let pdb =
+                Pdb { guid: own(pdb.guid), age: pdb.age, database: own(pdb.database), machine_type: pdb.machine_type };
             Windows { pdb, pe }
         });
         Ok(Self(Metadata { format: own(format), windows }))
@@ -290,7 +295,11 @@ impl<'a> Metadata<'a> {
         if !self.format.starts_with("6.") {
             return Err(Fault::malformed("metadata", format!("format 6, not {}", self.format)));
         }
-        self.windows.as_ref().ok_or_else(|| Fault::malformed("metadata", "a Windows image"))
+        let windows = self.windows.as_ref().ok_or_else(|| Fault::malformed("metadata", "a Windows image"))?;
+        match windows.pdb.machine_type {
+            None | Some(0 | X64) => Ok(windows),
+            Some(other) => Err(Fault::malformed("metadata", format!("the machine {X64:#x} (x64), not {other:#x}"))),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::plain_name;
 use crate::base::{self, POINTER32};
+use crate::sound::X64;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -12,9 +13,6 @@ use std::io::{self, Write};
 
 /// The version of the schema, one that volatility3 has had since 2021.
 const FORMAT: &str = "6.2.0";
-
-/// The number of x64 in images.
-const MACHINE: u32 = 0x8664;
 
 /// Why layouts could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +68,7 @@ pub fn write(out: impl Write, layouts: &Layouts, id: PdbId, pdb: &str) -> Result
 
 fn metadata(version: Option<Version>, id: PdbId, pdb: &str) -> Value {
     let guid = format!("{:032X}", id.guid);
-    let mut windows = json!({"pdb": {"GUID": guid, "age": id.age, "database": pdb, "machine_type": MACHINE}});
+    let mut windows = json!({"pdb": {"GUID": guid, "age": id.age, "database": pdb, "machine_type": X64}});
     if let (Some(version), Some(windows)) = (version, windows.as_object_mut()) {
         let mut pe = json!({"major": version.major, "minor": version.minor, "revision": version.build});
         if let (Some(revision), Some(pe)) = (version.revision, pe.as_object_mut()) {

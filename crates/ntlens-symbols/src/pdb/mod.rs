@@ -10,6 +10,7 @@ mod tests;
 mod types;
 
 use crate::error::Fault;
+use crate::sound::{self, X64};
 use crate::{SymbolError, SymbolTable};
 use addresses::AddressMap;
 use alloc::boxed::Box;
@@ -88,6 +89,8 @@ struct Streams<'s, R>(PDB<'s, Bounded<R>>);
 #[derive(Debug)]
 struct Debug {
     age: u32,
+    /// As in the headers of images; 0 if it is not told.
+    machine: u16,
     omap_from_source: Option<u16>,
     sections: Option<u16>,
     /// The sections before parts were moved.
@@ -129,7 +132,9 @@ impl<'s, R: Read + Seek + Send + 's> Streams<'s, R> {
         let listed = types::read(types.as_deref().unwrap_or_default())?;
         let (structs, enums) = listed.assemble()?;
         let symbols = debug.map(|debug| self.symbols(&debug)).transpose()?.unwrap_or_default();
-        Ok(SymbolTable { id, pdb_name: None, layouts: Layouts::new(None, Some(id), structs, enums, symbols) })
+        let layouts = Layouts::new(None, Some(id), structs, enums, symbols);
+        sound::check(&layouts)?;
+        Ok(SymbolTable { id, pdb_name: None, layouts })
     }
 
     fn stream(&mut self, number: u16, name: &str) -> Result<Option<impl Deref<Target = [u8]> + use<'s, R>>, Fault> {
@@ -175,7 +180,12 @@ impl<'s, R: Read + Seek + Send + 's> Streams<'s, R> {
 
 impl Debug {
     fn read(stream: &[u8]) -> Result<Self, Fault> {
-        Self::decode(stream).ok_or_else(|| Fault::malformed("debug stream", "a header that fits the stream"))
+        let debug = Self::decode(stream);
+        let debug = debug.ok_or_else(|| Fault::malformed("debug stream", "a header that fits the stream"))?;
+        match debug.machine {
+            0 | X64 => Ok(debug),
+            other => Err(Fault::malformed("debug stream", format!("the machine {X64:#x} (x64), not {other:#x}"))),
+        }
     }
 
     fn decode(stream: &[u8]) -> Option<Self> {
@@ -186,7 +196,7 @@ impl Debug {
         let (modules, contributions, map, sources, servers) =
             (header.u32()?, header.u32()?, header.u32()?, header.u32()?, header.u32()?);
         let (_server, streams, names) = (header.u32()?, header.u32()?, header.u32()?);
-        header.take(8)?;
+        let (_flags, machine, _reserved) = (header.u16()?, header.u16()?, header.u32()?);
         for part in [modules, contributions, map, sources, servers, names] {
             header.take(part.try_into().ok()?)?;
         }
@@ -196,7 +206,7 @@ impl Debug {
             let number = Cursor(streams.get(2 * place..)?).u16()?;
             Some(number).filter(|number| *number != u16::MAX)
         };
-        Some(Self { age, omap_from_source: stream(4), sections: stream(5), original_sections: stream(10) })
+        Some(Self { age, machine, omap_from_source: stream(4), sections: stream(5), original_sections: stream(10) })
     }
 }
 

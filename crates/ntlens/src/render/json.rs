@@ -1,6 +1,6 @@
 //! `json`: one document.
 
-use super::{Digits, real, reasons};
+use super::{Digits, json_text, real, reasons};
 use crate::error::Error;
 use ntlens_core::incomplete::Place;
 use ntlens_core::report::{Cell, Table, Text, Value};
@@ -26,7 +26,7 @@ pub(super) fn document(
     incomplete: &[Incomplete],
 ) -> Result<(), Error> {
     let document = Document { dump, table, rows, row_count, incomplete };
-    serde_json::to_writer_pretty(&mut *out, &document).map_err(std::io::Error::from)?;
+    json_text::pretty(out, &document)?;
     writeln!(out)?;
     Ok(())
 }

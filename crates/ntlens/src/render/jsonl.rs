@@ -1,6 +1,7 @@
 //! `jsonl`: the rows alone, one object a line.
 
 use super::json::Row;
+use super::json_text;
 use crate::error::Error;
 use crate::threads;
 use ntlens_core::report::{Cell, Table};
@@ -19,7 +20,7 @@ pub(super) fn write(out: &mut dyn Write, answer: &Table) -> Result<(), Error> {
 fn lines(answer: &Table, rows: &[Vec<Cell>]) -> Result<Vec<u8>, Error> {
     let mut lines = Vec::with_capacity(rows.len() * answer.columns.len() * CELL);
     for cells in rows {
-        serde_json::to_writer(&mut lines, &Row { answer, cells }).map_err(std::io::Error::from)?;
+        json_text::compact(&mut lines, &Row { answer, cells })?;
         lines.push(b'\n');
     }
     Ok(lines)

@@ -9,6 +9,7 @@ pub mod escape;
 mod events;
 mod fit;
 mod json;
+mod json_text;
 mod jsonl;
 mod page;
 mod style;

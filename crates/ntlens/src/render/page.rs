@@ -1,7 +1,7 @@
 //! The page of a process, in the formats that can hold more than one table.
 
 use super::json::{self, Row};
-use super::{Format, Terminal, cut, style, table};
+use super::{Format, Terminal, cut, json_text, style, table};
 use crate::error::Error;
 use ntlens_core::OpenDump;
 use ntlens_core::report::Table;
@@ -23,7 +23,7 @@ pub fn write_page(
         Format::Json => json::document(out, Some(dump), NAME, &rows, rows.len(), &page.incomplete)?,
         Format::Jsonl => {
             for row in &rows {
-                serde_json::to_writer(&mut *out, row).map_err(std::io::Error::from)?;
+                json_text::compact(out, row)?;
                 writeln!(out)?;
             }
         }

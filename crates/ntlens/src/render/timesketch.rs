@@ -5,6 +5,7 @@
 //! one name, whatever table it is of.
 
 use super::events::{Event, events};
+use super::json_text;
 use crate::error::Error;
 use ntlens_core::report::{Table, timeline};
 use serde_json::{Map, Value as Json};
@@ -12,7 +13,7 @@ use std::io::Write;
 
 pub(super) fn write(out: &mut dyn Write, answer: &Table) -> Result<(), Error> {
     for event in events("timesketch", answer)? {
-        serde_json::to_writer(&mut *out, &object(&event)).map_err(std::io::Error::from)?;
+        json_text::compact(out, &object(&event))?;
         writeln!(out)?;
     }
     Ok(())

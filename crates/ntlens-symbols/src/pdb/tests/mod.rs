@@ -120,12 +120,12 @@ fn what_takes_no_room_is_passed_over() {
             record(0x150f, &[u16s(&[2]), u32s(&[0x1000]), text("Overloaded")]),
             record(0x150e, &[u16s(&[3]), u32s(&[0x13]), text("Static")]),
             record(0x1510, &[u16s(&[0]), u32s(&[0x13]), text("Nested")]),
-            record(0x150d, &[u16s(&[3]), u32s(&[0x13]), u16s(&[0x8004]), u32s(&[0x12_0000]), text("Far")]),
+            record(0x150d, &[u16s(&[3]), u32s(&[0x13]), u16s(&[0x8004]), u32s(&[8]), text("Far")]),
         ],
     );
-    let layouts = layouts(&[record(0x000a, &[u16s(&[0xffff])]), list, structure("_A", 0x1001, 8, false)]);
+    let layouts = layouts(&[record(0x000a, &[u16s(&[0xffff])]), list, structure("_A", 0x1001, 16, false)]);
     let fields = &layouts.structure("_A").unwrap().fields;
-    assert_eq!((fields.len(), &*fields[0].name, fields[0].offset), (1, "Far", 0x12_0000));
+    assert_eq!((fields.len(), &*fields[0].name, fields[0].offset), (1, "Far", 8));
 }
 
 #[test]

@@ -183,8 +183,8 @@ impl<'s, G: Group> Groups<'s, G> {
     pub(crate) fn finish(self) -> Found<G> {
         let mut incomplete = self.incomplete;
         if self.left > 0 {
-            let what = format!("a {} beyond those that are listed at once", G::NAME);
-            incomplete.push(Incomplete::new(what, &*G::LIST.what, Absent::Malformed).times(self.left));
+            let beyond = Incomplete::beyond(format!("structures of the kind {}", G::NAME), &*G::LIST.what, G::MAX);
+            incomplete.push(beyond.times(self.left));
         }
         let by_address = self.known.into_iter().filter_map(|(at, group)| Some((at, group.ok()?))).collect();
         Found { by_address, incomplete, listed: self.listed }

@@ -9,6 +9,7 @@ use crate::nt::silo::ServerSilo;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::symbolic_link;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -69,6 +70,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
         found: Namespace { incomplete: types.incomplete.clone(), ..Namespace::default() },
         text: 0,
         lost: 0,
+        beyond: 0,
     };
     if let Ok(root) = types.root() {
         walk.tree(root);
@@ -80,6 +82,10 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
     if walk.lost > 0 {
         let what = "objects whose names could not be read";
         found.incomplete.push(Incomplete::new(what, "object directories", Absent::Malformed).times(walk.lost));
+    }
+    if walk.beyond > 0 {
+        let most = format!("{MAX_OBJECTS}, or {MAX_TEXT} bytes of their names");
+        found.incomplete.push(Incomplete::beyond("objects", "object directories", most).times(walk.beyond));
     }
     symbolic_link::resolve(&mut found.objects, silos);
     for silo in silos {
@@ -104,7 +110,10 @@ struct Walk<'a> {
     seen: BTreeSet<VirtAddr>,
     found: Namespace,
     text: usize,
+    /// Objects whose names could not be read and that are not told by themselves.
     lost: u64,
+    /// Objects that there was no room for.
+    beyond: u64,
 }
 
 impl Walk<'_> {
@@ -155,7 +164,7 @@ impl Walk<'_> {
     fn add(&mut self, object: VirtAddr, path: Arc<str>, name: String) -> bool {
         self.text += path.len() + name.len();
         if self.found.objects.len() >= MAX_OBJECTS || self.text >= MAX_TEXT {
-            self.lost += 1;
+            self.beyond += 1;
             return false;
         }
         if !self.seen.insert(object) {

@@ -4,6 +4,7 @@ use crate::fault::{Class, Fault, Keeps, Must};
 use crate::patched::Patched;
 use crate::subject::{LISTED, Rows};
 use crate::table::Met;
+
 use ntlens::CoreError;
 use ntlens::incomplete::Incomplete;
 use ntlens::report::doctor::diagnose;

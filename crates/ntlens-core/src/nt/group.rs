@@ -123,6 +123,10 @@ impl<'s, G: Group> Groups<'s, G> {
                     group.add_source(source);
                     self.fresh.push(at);
                 }
+                // A pointer to what is merely not in the dump is not wrong.
+                Err(why) if !why.is_nowhere() => {
+                    self.incomplete.push(Incomplete::new(format!("{what} leads to a {}", G::NAME), at, *why));
+                }
                 Err(why) => self.incomplete.push(wrong_pointer::<G>(self.snapshot, what, place, at).because(*why)),
             }
             let around = found.as_ref().ok().and_then(Group::around);

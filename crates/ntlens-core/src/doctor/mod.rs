@@ -10,11 +10,13 @@ mod directories;
 mod file;
 mod handles;
 mod image;
+mod keys;
 mod memory;
 mod modules;
 mod noticed;
 mod page_tables;
 mod processes;
+mod processors;
 mod threads;
 mod tokens;
 
@@ -44,8 +46,10 @@ const CHECKS: &[Check] = &[
     modules::CHECK,
     processes::CHECK,
     threads::CHECK,
+    processors::CHECK,
     tokens::CHECK,
     handles::CHECK,
+    keys::CHECK,
     directories::CHECK,
 ];
 
@@ -106,6 +110,8 @@ struct Exam<'a> {
     kernel: Option<&'a Snapshot>,
     census: Processes,
     types: Option<Arc<ObjectTypes>>,
+    /// Headers of the registry keys that handles lead to, each once.
+    keys: Vec<VirtAddr>,
     check: &'static str,
     of_check: usize,
     /// What was told by itself: a fault that two checks meet is one.
@@ -119,7 +125,8 @@ pub(crate) fn examine(dump: &OpenDump, noticed: Vec<Noticed>) -> Vec<Fault> {
     let census = kernel.map(Snapshot::processes).unwrap_or_default();
     let types = kernel.map(|kernel| Arc::new(ObjectTypes::find(kernel, &census.processes)));
     let (told, faults) = (BTreeSet::new(), Vec::new());
-    let mut exam = Exam { dump, kernel, census, types, check: "", of_check: 0, told, faults };
+    let keys = Vec::new();
+    let mut exam = Exam { dump, kernel, census, types, keys, check: "", of_check: 0, told, faults };
     for check in CHECKS {
         exam.begin(check.name);
         (check.run)(&mut exam);

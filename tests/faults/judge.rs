@@ -92,19 +92,19 @@ impl Answers {
 
     /// Whether anything is said that is not said of the sound dump.
     fn says_more(&self, sound: &Self) -> bool {
-        self.new(sound).next().is_some()
+        self.unheard(sound).next().is_some()
             || self.empty.difference(&sound.empty).next().is_some()
             || self.refused != sound.refused
     }
 
     /// The first things that are said more, for a message.
     fn more(&self, sound: &Self) -> String {
-        let shown: Vec<_> = self.new(sound).take(3).map(|missing| format!("{missing:?}")).collect();
+        let shown: Vec<_> = self.unheard(sound).take(3).map(|missing| format!("{missing:?}")).collect();
         shown.join("; ")
     }
 
     /// What is said and was not said of the sound dump.
-    fn new<'a>(&'a self, sound: &'a Self) -> impl Iterator<Item = &'a Incomplete> {
+    fn unheard<'a>(&'a self, sound: &'a Self) -> impl Iterator<Item = &'a Incomplete> {
         let all = |answers: &'a Self| answers.listed.iter().map(|(_, missing)| missing).chain(&answers.said);
         let known: Vec<&Incomplete> = all(sound).collect();
         all(self).filter(move |missing| !known.contains(missing))

@@ -6,7 +6,7 @@ use crate::incomplete::{Incomplete, Place};
 use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// What one question noticed.
@@ -31,7 +31,8 @@ impl Subject {
             Some(wrong) => (wrong.structure.clone(), wrong.field.clone()),
             None => (incomplete.what.clone().into(), incomplete.reason.into()),
         };
-        Self { place: incomplete.place.to_string(), what }
+        // Not the text of the place: one address lies in many address spaces.
+        Self { place: format!("{:?}", incomplete.place), what }
     }
 }
 

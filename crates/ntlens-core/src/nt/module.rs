@@ -163,9 +163,9 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
     };
     // The kernel has no second list of them: a head that leads nowhere is found again through what points at it.
     let mut unsearched = Vec::new();
-    let others = || match list::is_linked(memory, head) {
-        true => Vec::new(),
-        false => list_search::neighbours(memory, head, &mut unsearched),
+    let others = || {
+        let searched = !list::is_linked(memory, head);
+        if searched { list_search::neighbours(memory, head, &mut unsearched) } else { Vec::new() }
     };
     let list = list::walk(LIST, head, Links::read(memory, head), member, others);
     let read = |at: &VirtAddr| views.get(at).map(|view| Module::read(snapshot, fields, view));

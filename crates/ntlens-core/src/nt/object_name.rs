@@ -337,9 +337,11 @@ impl<'s> Names<'s> {
             };
             let view = StructView::read(&self.memory, at, fields.key_control_block.extent);
             let name = &fields.key_control_block.name_block;
+            // A block without a name is one if what is above it is a block.
+            let is_block = view.get(&fields.key_control_block.parent).is_ok_and(|above| self.key_name(above).is_ok());
             return match (view.get(name), view.address_of(name)) {
                 _ if !own.is_nowhere() => Some(Incomplete::new(WHAT, at, own)),
-                (Ok(found), Ok(place)) if at.is_kernel() => {
+                (Ok(found), Ok(place)) if is_block => {
                     wrong(("_CM_KEY_CONTROL_BLOCK", "NameBlock", place), found, "the address of a name")
                 }
                 _ => wrong(link, at, "the address of a key control block"),

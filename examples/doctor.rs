@@ -3,15 +3,15 @@
 
 mod support;
 
-use ntlens::doctor::examine;
-use ntlens::report::doctor::answers;
+use ntlens::report::doctor::diagnose;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dump = ntlens::open(support::dump_path()?)?;
-    for fault in examine(&dump) {
+    let diagnosis = diagnose(&dump);
+    for fault in diagnosis.faults {
         println!("{:<6} {} at {}", fault.severity.name(), fault.incomplete.what, fault.incomplete.place);
     }
-    for answer in answers(&dump) {
+    for answer in diagnosis.answers {
         println!("{}: {} {}", answer.question, answer.answer, answer.why);
     }
     Ok(())

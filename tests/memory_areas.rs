@@ -429,7 +429,7 @@ fn a_loop_in_one_list_loses_no_image_that_another_list_has() {
             let mut found = victim.bases(&document, "base");
             found.sort_by_key(|base| expected.iter().position(|known| known == base));
             assert_eq!(found, expected, "{wrong:#x} at {side}");
-            assert!(told(&document, "links of the loader lists") > 0, "{wrong:#x} at {side}");
+            assert!(told(&document, "loader's list") > 0, "{wrong:#x} at {side}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Bounds that hold for any input: memory and time of opening, time for small files, and that caps are told.
+//! Bounds that hold for any input: memory and time of opening, and time for small files. That caps are told is in
+//! `tests/caps.rs`.
 
 use crate::classes::CLASSES;
 use crate::measure::{guarded, measured};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Who must notice a fault, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Must {
-    /// `doctor` or an answer names place, structure, field, what was found and what was expected.
+    /// `doctor` names place, structure, field, what was found and what was expected.
     Name,
     /// An answer says that something is missing or cannot be, or one cell why it is empty.
     Tell,
@@ -55,8 +55,6 @@ pub(crate) struct Fault {
     cut: Option<u64>,
     /// Places in the file at which the fault may be named.
     pub(crate) places: Vec<Range<u64>>,
-    /// Addresses of user memory at which it may be named, as nothing but its process leads there.
-    pub(crate) addresses: Vec<Range<u64>>,
     /// The field that has to be named, if it has to be a certain one.
     pub(crate) field: Option<&'static str>,
     /// Rows that it may cost or change, as table and key; an empty key is all of the table.
@@ -67,15 +65,7 @@ impl Fault {
     /// Bytes at a place of the file.
     pub(crate) fn at(what: impl Into<String>, offset: u64, bytes: &[u8]) -> Self {
         let what = what.into();
-        let fault = Self {
-            what,
-            patches: Vec::new(),
-            cut: None,
-            places: Vec::new(),
-            addresses: Vec::new(),
-            field: None,
-            touches: Vec::new(),
-        };
+        let fault = Self { what, patches: Vec::new(), cut: None, places: Vec::new(), field: None, touches: Vec::new() };
         fault.and(offset, bytes)
     }
 
@@ -102,12 +92,6 @@ impl Fault {
     /// It may be named somewhere else, too: where what is broken is found by another way.
     pub(crate) fn or_at(mut self, offset: Option<u64>) -> Self {
         self.places.extend(offset.map(|at| at.saturating_sub(8)..at + 16));
-        self
-    }
-
-    /// It may be named at an address of user memory.
-    pub(crate) fn or_address(mut self, address: u64) -> Self {
-        self.addresses.push(address..address + 16);
         self
     }
 

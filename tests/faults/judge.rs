@@ -4,16 +4,20 @@ use crate::fault::{Class, Fault, Keeps, Must};
 use crate::patched::Patched;
 use crate::subject::{LISTED, Rows};
 use crate::table::Met;
-use ntlens::incomplete::{Incomplete, Place};
+
+use ntlens::incomplete::Incomplete;
+use ntlens::report::doctor::diagnose;
 use ntlens::report::{Cell, QUESTIONS, Table, Value, Wanted};
-use ntlens::{CoreError, OpenDump, doctor};
+use ntlens::{CoreError, OpenDump};
 use std::collections::BTreeSet;
 
 /// All that is said about a dump.
 pub(crate) struct Answers {
     pub(crate) rows: Rows,
-    /// Faults with their place in the file, from `doctor`, and those of the answers.
-    told: Vec<(Option<u64>, Incomplete)>,
+    /// What `doctor` lists, with its place in the file.
+    listed: Vec<(Option<u64>, Incomplete)>,
+    /// What the answers say of themselves.
+    said: Vec<Incomplete>,
     /// Cells that are empty, with the reason.
     empty: BTreeSet<(&'static str, usize, &'static str)>,
     refused: Vec<&'static str>,
@@ -46,11 +50,13 @@ impl Answers {
 
     /// Asks everything.
     pub(crate) fn of_dump(dump: &OpenDump) -> Self {
-        let mut answers = Self { rows: Rows::new(), told: Vec::new(), empty: BTreeSet::new(), refused: Vec::new() };
-        answers.told.extend(doctor::examine(dump).into_iter().map(|fault| (fault.file_offset, fault.incomplete)));
-        for question in QUESTIONS {
+        let listed = diagnose(dump).faults.into_iter().map(|fault| (fault.file_offset, fault.incomplete)).collect();
+        let (said, refused) = (Vec::new(), Vec::new());
+        let mut answers = Self { rows: Rows::new(), listed, said, empty: BTreeSet::new(), refused };
+        // The table of `doctor` is what was listed.
+        for question in QUESTIONS.iter().filter(|question| question.name() != "doctor") {
             match question.ask(dump, Wanted::All) {
-                Ok(table) => answers.take(dump, &table),
+                Ok(table) => answers.take(&table),
                 Err(_) => answers.refused.push(question.name()),
             }
         }
@@ -60,19 +66,8 @@ impl Answers {
         answers
     }
 
-    fn take(&mut self, dump: &OpenDump, table: &Table) {
-        for missing in &table.incomplete {
-            let offset = match missing.place {
-                Place::File(offset) => Some(offset),
-                Place::Virtual(at) => dump.kernel().ok().and_then(|kernel| {
-                    let space = kernel.space().paged()?;
-                    space.physical().file_offset(space.translate(at).ok()?.at).ok()
-                }),
-                Place::Physical(at) => dump.dump().physical().ok().and_then(|image| image.file_offset(at).ok()),
-                _ => None,
-            };
-            self.told.push((offset, missing.clone()));
-        }
+    fn take(&mut self, table: &Table) {
+        self.said.extend(table.incomplete.iter().cloned());
         for (index, row) in table.rows.iter().enumerate() {
             for (column, cell) in table.columns.iter().zip(row) {
                 if cell.absent().is_some() {
@@ -86,34 +81,37 @@ impl Answers {
         }
     }
 
-    /// Whether the fault is named at one of its places, whole.
+    /// Whether `doctor` names the fault at one of its places, whole.
     fn names(&self, fault: &Fault, sound: &Self) -> bool {
-        self.told.iter().any(|(offset, missing)| {
+        self.listed.iter().any(|(offset, missing)| {
             let Some(wrong) = missing.wrong.as_deref().filter(|wrong| !wrong.found.is_empty()) else { return false };
-            let in_file = offset.is_some_and(|at| fault.places.iter().any(|place| place.contains(&at)));
-            let in_process = matches!(missing.place, Place::Virtual(at)
-                if fault.addresses.iter().any(|range| range.contains(&at.0)));
-            let placed = in_file || in_process;
+            let placed = offset.is_some_and(|at| fault.places.iter().any(|place| place.contains(&at)));
             let name = format!("{}.{}", wrong.structure, wrong.field);
             placed
                 && !wrong.expected.is_empty()
                 && fault.field.is_none_or(|field| name == field)
-                && !sound.told.iter().any(|(_, told)| told == missing)
+                && !sound.listed.iter().any(|(_, told)| told == missing)
         })
     }
 
     /// Whether anything is said that is not said of the sound dump.
     pub(crate) fn says_more(&self, sound: &Self) -> bool {
-        self.told.iter().any(|(_, missing)| !sound.told.iter().any(|(_, told)| told == missing))
+        self.unheard(sound).next().is_some()
             || self.empty.difference(&sound.empty).next().is_some()
             || self.refused != sound.refused
     }
 
     /// The first things that are said more, for a message.
     fn more(&self, sound: &Self) -> String {
-        let new = self.told.iter().filter(|(_, missing)| !sound.told.iter().any(|(_, told)| told == missing));
-        let shown: Vec<_> = new.take(3).map(|(at, missing)| format!("{at:x?} {missing:?}")).collect();
+        let shown: Vec<_> = self.unheard(sound).take(3).map(|missing| format!("{missing:?}")).collect();
         shown.join("; ")
+    }
+
+    /// What is said and was not said of the sound dump.
+    fn unheard<'a>(&'a self, sound: &'a Self) -> impl Iterator<Item = &'a Incomplete> {
+        let all = |answers: &'a Self| answers.listed.iter().map(|(_, missing)| missing).chain(&answers.said);
+        let known: Vec<&Incomplete> = all(sound).collect();
+        all(self).filter(move |missing| !known.contains(missing))
     }
 }
 

@@ -25,6 +25,9 @@ pub struct Incomplete {
     pub wrong: Option<Box<Wrong>>,
 }
 
+/// Things of one list that are told by themselves; what is beyond is counted.
+const MAX_APART: usize = 1 << 8;
+
 /// Where something is missing or wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -33,6 +36,8 @@ pub enum Place {
     File(u64),
     /// A virtual address.
     Virtual(VirtAddr),
+    /// An address of user memory, with the root of the page tables of its process.
+    User(VirtAddr, PhysAddr),
     /// A physical address.
     Physical(PhysAddr),
     /// Something by its name.
@@ -56,7 +61,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(offset) => write!(f, "file offset {offset:#x}"),
-            Self::Virtual(at) => at.fmt(f),
+            Self::Virtual(at) | Self::User(at, _) => at.fmt(f),
             Self::Physical(at) => write!(f, "physical {at}"),
             Self::Named(name) => f.write_str(name),
         }
@@ -145,11 +150,28 @@ impl Incomplete {
         all
     }
 
-    /// Adds a thing to a list: as one more of the same, if the list has it already for the same reason.
+    /// What a walker did not look at, because there was more of it than it takes.
+    pub(crate) fn beyond(what: impl fmt::Display, place: impl Into<Place>, most: impl fmt::Display) -> Self {
+        Self::new(format!("{what} beyond the first {most}"), place, Absent::Malformed)
+    }
+
+    /// Adds a thing to a list: as one more of the same, if the list has it already for the same reason. A field that is wrong
+    /// is another one at each place.
     pub(crate) fn add_to(self, list: &mut Vec<Self>) {
-        match list.iter_mut().find(|known| known.what == self.what && known.reason == self.reason) {
-            Some(known) => known.count = known.count.saturating_add(self.count),
-            None => list.push(self),
+        let place = self.wrong.is_some().then_some(&self.place);
+        let same = |known: &&mut Self| {
+            known.what == self.what && known.reason == self.reason && place.is_none_or(|place| known.place == *place)
+        };
+        if let Some(known) = list.iter_mut().find(same) {
+            known.count = known.count.saturating_add(self.count);
+        } else if list.len() < MAX_APART {
+            list.push(self);
+        } else {
+            let more = Self::beyond("faults and gaps", "this answer", MAX_APART);
+            match list.last_mut().filter(|last| last.what == more.what) {
+                Some(last) => last.count = last.count.saturating_add(self.count),
+                None => list.push(more.times(self.count)),
+            }
         }
     }
 
@@ -182,6 +204,23 @@ impl Incomplete {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_apart_is_bounded_and_the_rest_is_counted() {
+        let mut list = Vec::new();
+        // The same text at two places is two faults, and one gap.
+        for at in [1, 2] {
+            Incomplete::wrong("A", "B", VirtAddr(at), 0, 1).add_to(&mut list);
+            Incomplete::new("page", VirtAddr(at), Absent::DemandZero).add_to(&mut list);
+        }
+        assert_eq!(list.iter().map(|one| one.count).collect::<Vec<_>>(), [1, 2, 1]);
+        let faults = MAX_APART as u64 + 5;
+        let mut list = Vec::new();
+        (0..faults).for_each(|at| Incomplete::wrong("A", "B", VirtAddr(at), 0, 1).add_to(&mut list));
+        assert_eq!(list.len(), MAX_APART + 1);
+        assert_eq!(list[MAX_APART].what, format!("faults and gaps beyond the first {MAX_APART}"));
+        assert_eq!(list.iter().map(|one| one.count).sum::<u64>(), faults);
+    }
 
     #[test]
     fn a_wrong_field_tells_itself_in_words_and_in_parts() {

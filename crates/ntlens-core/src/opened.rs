@@ -3,8 +3,9 @@
 use crate::absent::Absent;
 use crate::dump::Dump;
 use crate::error::Error;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::layout::source::LayoutSource;
+use crate::memory::PagedSpace;
 use crate::nt::callback::{self, Callbacks};
 use crate::nt::census::Processes;
 use crate::nt::collision::{self, Collisions};
@@ -96,6 +97,22 @@ impl OpenDump {
     pub(crate) fn changed(&self) -> Option<Incomplete> {
         const WHAT: &str = "the file changed after it was opened, and what was read may not belong together";
         self.dump.source.has_changed().then(|| Incomplete::new(WHAT, "file", Absent::ReadFailed { offset: 0 }))
+    }
+
+    /// Where a place is in the file, if the file holds it.
+    pub fn file_offset(&self, place: &Place) -> Option<u64> {
+        let kernel = self.kernel.as_ref().ok();
+        let in_space = |space: &PagedSpace, at| space.physical().file_offset(space.translate(at).ok()?.at).ok();
+        match place {
+            Place::File(offset) => Some(*offset),
+            Place::Physical(at) => self.dump.physical().ok()?.file_offset(*at).ok(),
+            Place::Virtual(at) => match kernel?.triage() {
+                Some(triage) => triage.space.file_offset(*at).ok().map(|(offset, _)| offset),
+                None => in_space(kernel?.space().paged()?, *at),
+            },
+            Place::User(at, root) => in_space(&kernel?.space().paged()?.with_root(root.0), *at),
+            Place::Named(_) => None,
+        }
     }
 
     /// The processes of all views.

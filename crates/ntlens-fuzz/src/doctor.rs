@@ -2,7 +2,7 @@
 
 use crate::input::Input;
 use crate::machine::Damaged;
-use ntlens_core::doctor::examine;
+use ntlens_core::report::doctor::diagnose;
 use ntlens_core::report::{Cell, QUESTIONS, Value, Wanted, question};
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const MOST_FAULTS: usize = 256;
 /// Examines, and compares with the report of it.
 pub fn run(bytes: &[u8]) {
     let Some(dump) = Damaged::read(&mut Input(bytes)).and_then(Damaged::open) else { return };
-    let faults = examine(&dump);
+    let faults = diagnose(&dump).faults;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for fault in &faults {
         *counts.entry(fault.check).or_default() += 1;

@@ -11,9 +11,6 @@ const REFERENCES: u64 = 15;
 impl Assembly<'_> {
     pub(crate) fn callbacks(&mut self) {
         let machine = self.machine;
-        if machine.callbacks.is_empty() {
-            return;
-        }
         if let Some(head) = self.symbol("CallbackListHead") {
             self.guest.empty_list(self.guest.kernel, head);
         }

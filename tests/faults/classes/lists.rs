@@ -105,7 +105,10 @@ pub(super) const LOADER: Class = Class {
             .flat_map(|entry| {
                 broken_links(subject, &format!("{entry:#x}"), subject.at_of(process.pid, entry), entry, &[second, head])
             })
-            .map(|fault| [head, first, second].into_iter().fold(fault, Fault::or_address))
+            .map(|fault| {
+                let places = [head, first, second].map(|at| subject.at_of(process.pid, at));
+                places.into_iter().fold(fault, Fault::or_at)
+            })
             .collect()
     })
 };

@@ -2,6 +2,7 @@
 
 use super::{FRAMES, USER, WILD, field_at, variable_at};
 use crate::fault::{Class, Fault, Keeps, Must};
+use crate::kit::{offset, read_u64, symbol};
 use crate::subject::Subject;
 use ntlens_testkit::truth::Process;
 
@@ -89,3 +90,60 @@ pub(super) const VARIABLES: Class = Class {
         },
     )
 };
+
+/// Where the body of a key that a process holds is.
+fn key(subject: &Subject) -> u64 {
+    process(subject).handles.iter().find(|handle| handle.kind == "Key").unwrap().object
+}
+
+pub(super) const KEYS: Class = pointer("pointer: key control block", "KeyControlBlock", Must::Name, |subject| {
+    let at = field_at(subject, key(subject), "_CM_KEY_BODY", "KeyControlBlock");
+    wild(subject, at, "_CM_KEY_BODY.KeyControlBlock", |fault| fault.field("_CM_KEY_BODY.KeyControlBlock"))
+});
+
+pub(super) const NAMES_OF_KEYS: Class =
+    pointer("pointer: name of a key", "NameBlock, ParentKcb", Must::Name, |subject| {
+        let body = key(subject) + offset(subject.image, "_CM_KEY_BODY", "KeyControlBlock");
+        let block = read_u64(subject.image, body);
+        let parent = field_at(subject, block, "_CM_KEY_CONTROL_BLOCK", "ParentKcb");
+        let mut faults: Vec<Fault> = WILD
+            .into_iter()
+            .filter_map(|value| {
+                Some(Fault::at(
+                    format!("NameBlock = {value:#x}"),
+                    field_at(subject, block, "_CM_KEY_CONTROL_BLOCK", "NameBlock")?,
+                    &value.to_le_bytes(),
+                ))
+            })
+            .collect();
+        faults.extend(parent.map(|at| Fault::at("its own parent", at, &block.to_le_bytes())));
+        faults
+    });
+
+pub(super) const PROCESSORS: Class =
+    pointer("pointer: of a processor's block", "Number, CurrentThread", Must::Name, |subject| {
+        let block = read_u64(subject.image, symbol(subject.image, "KiProcessorBlock"));
+        let thread = field_at(subject, block, "_KPRCB", "CurrentThread");
+        let number = field_at(subject, block, "_KPRCB", "Number");
+        let mut faults: Vec<Fault> = WILD
+            .into_iter()
+            .filter_map(|value| {
+                Some(
+                    Fault::at(format!("CurrentThread = {value:#x}"), thread?, &value.to_le_bytes())
+                        .field("_KPRCB.CurrentThread"),
+                )
+            })
+            .collect();
+        faults.extend(number.map(|at| Fault::at("another number", at, &7_u32.to_le_bytes()).field("_KPRCB.Number")));
+        faults
+    });
+
+pub(super) const SERVICES: Class =
+    pointer("pointer: system services", "KeServiceDescriptorTable", Must::Name, |subject| {
+        let Some(at) = variable_at(subject, "KeServiceDescriptorTable") else { return Vec::new() };
+        let bases =
+            [0, 0x1000, 0x4141_4141_4141_4141_u64].map(|base| Fault::at(format!("{base:#x}"), at, &base.to_le_bytes()));
+        let limits = [0x1001_u32, 0x8000_0000]
+            .map(|limit| Fault::at(format!("{limit:#x} services"), at + 16, &limit.to_le_bytes()));
+        bases.into_iter().chain(limits).collect()
+    });

@@ -38,9 +38,12 @@ fn run(exam: &mut Exam<'_>) {
             Ok((entries, incomplete)) => {
                 exam.tell_all(incomplete, Severity::Medium, "handles of this page are missing");
                 for entry in entries.iter().take(left) {
-                    let target = *targets
-                        .entry(entry.pointer)
-                        .or_insert_with(|| target(kernel, types.as_deref(), entry.pointer));
+                    let new = || target(kernel, types.as_deref(), entry.pointer);
+                    let target = *targets.entry(entry.pointer).or_insert_with(|| {
+                        let found = new();
+                        exam.keys.extend(matches!(found, Target::Key).then_some(entry.pointer));
+                        found
+                    });
                     if let Target::None(why) = target {
                         let wrong = wrong_entry(kernel, &process, entry, why);
                         exam.tell(wrong, Severity::Low, "what the handle leads to is not told");
@@ -56,7 +59,7 @@ fn run(exam: &mut Exam<'_>) {
         }
     }
     if skipped > 0 {
-        let more = Incomplete::new("entries beyond those that are looked at", "handle tables", Absent::Malformed);
+        let more = Incomplete::beyond("entries of handle tables", "handle tables", MAX_ENTRIES);
         exam.tell(more.times(skipped as u64), Severity::Info, "faults among them are not listed");
     }
 }
@@ -66,6 +69,8 @@ fn run(exam: &mut Exam<'_>) {
 enum Target {
     /// An object, or memory that the dump does not hold.
     Object,
+    /// A key of the registry.
+    Key,
     /// No object.
     None(&'static str),
 }
@@ -81,11 +86,12 @@ fn target(kernel: &Snapshot, types: Option<&ObjectTypes>, at: VirtAddr) -> Targe
         Err(Absent::NonCanonical) => return Target::None("an address that cannot be"),
         Err(_) => return Target::Object,
     };
-    let known = types.is_none_or(|types| types.cookie().is_err() || types.of(at, stored).is_ok());
-    match (known, header.is_held()) {
-        (false, _) => Target::None("an object of no known type"),
-        (true, Ok(false)) => Target::None("no object that handles lead to"),
-        (true, _) => Target::Object,
+    let of = types.filter(|types| types.cookie().is_ok()).map(|types| types.of(at, stored));
+    match (of, header.is_held()) {
+        (Some(Err(_)), _) => Target::None("an object of no known type"),
+        (_, Ok(false)) => Target::None("no object that handles lead to"),
+        (Some(Ok(of)), _) if &*of.name == "Key" => Target::Key,
+        _ => Target::Object,
     }
 }
 

@@ -29,7 +29,13 @@ struct Descriptor {
 
 fn run(exam: &mut Exam<'_>) {
     let Some(kernel) = exam.whole_kernel() else { return };
-    let Ok(descriptor) = read(kernel) else { return };
+    let descriptor = match read(kernel) {
+        Ok(descriptor) => descriptor,
+        Err(Some(wrong)) => {
+            return exam.tell(wrong, Severity::Low, "the kernel's own account of the memory is not used");
+        }
+        Err(None) => return,
+    };
     let Descriptor { at, pages, runs } = &descriptor;
     let sum = runs.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
     if sum != *pages {
@@ -50,16 +56,11 @@ fn run(exam: &mut Exam<'_>) {
             })
             .fold(0, u64::saturating_add)
     };
-    let outside: Vec<(u64, u64)> = image
-        .frames()
-        .runs()
-        .filter_map(|run| {
-            let left = run.count.saturating_sub(inside(run.first.0, run.count));
-            (left > 0).then_some((run.first.0, left))
-        })
-        .take(RUNS_TOLD)
-        .collect();
-    for (first, count) in outside {
+    let mut outside = image.frames().runs().filter_map(|run| {
+        let left = run.count.saturating_sub(inside(run.first.0, run.count));
+        (left > 0).then_some((run.first.0, left))
+    });
+    for (first, count) in outside.by_ref().take(MAX_TOLD) {
         let found = format!("a run of frames from {first:#x} on of which {count:#x} are no memory of the machine");
         let wrong = Incomplete::wrong(
             "dump",
@@ -70,21 +71,30 @@ fn run(exam: &mut Exam<'_>) {
         );
         exam.tell(wrong.times(count), Severity::Low, "the frames may be others than they are taken for");
     }
+    let more = outside.map(|(_, count)| count).fold(0, u64::saturating_add);
+    if more > 0 {
+        let beyond = Incomplete::beyond("runs of frames that are no memory of the machine", "dump", MAX_TOLD);
+        exam.tell(beyond.times(more), Severity::Low, "the frames may be others than they are taken for");
+    }
 }
 
-/// Runs outside of memory that are told.
-const RUNS_TOLD: usize = 16;
+/// Runs outside of memory that are told by themselves; the frames of the others are counted.
+const MAX_TOLD: usize = 16;
 
-fn read(kernel: &Snapshot) -> Result<Descriptor, Absent> {
+/// The kernel's account; what is wrong with it, if it can be read and cannot be.
+fn read(kernel: &Snapshot) -> Result<Descriptor, Option<Incomplete>> {
     let memory = kernel.space();
-    let variable = kernel.kdbg().and_then(Kdbg::mm_physical_memory_block).ok_or(Absent::SymbolsNeeded)?;
-    let at = memory.read_pointer(variable)?;
+    let variable = kernel.kdbg().and_then(Kdbg::mm_physical_memory_block).ok_or(None)?;
+    let unread = |_: Absent| None;
+    let at = memory.read_pointer(variable).map_err(unread)?;
     if !at.is_kernel() {
-        return Err(Absent::Malformed);
+        // Kernels that were made up have none.
+        return Err(None);
     }
-    let count = memory.read_u32(at)?;
+    let count = memory.read_u32(at).map_err(unread)?;
     if count == 0 || count > MAX_RUNS {
-        return Err(Absent::Malformed);
+        let expected = format!("1 to {MAX_RUNS}");
+        return Err(Some(Incomplete::wrong(STRUCTURE, "NumberOfRuns", at, count, expected)));
     }
     let run = |index: u32| {
         let at = at.wrapping_add(RUNS + u64::from(index) * 16);
@@ -92,7 +102,7 @@ fn read(kernel: &Snapshot) -> Result<Descriptor, Absent> {
     };
     Ok(Descriptor {
         at,
-        pages: memory.read_u64(at.wrapping_add(PAGES))?,
-        runs: (0..count).map(run).collect::<Result<_, Absent>>()?,
+        pages: memory.read_u64(at.wrapping_add(PAGES)).map_err(unread)?,
+        runs: (0..count).map(run).collect::<Result<_, Absent>>().map_err(unread)?,
     })
 }

@@ -1,34 +1,40 @@
 //! What is wrong with a dump: every structure that the library knows is walked, and each fault told with its place, what was
 //! found there, what was expected, and what follows from it.
 //!
-//! A check is one file of this folder and one line of `CHECKS`. Faults are those that the answers themselves tell as
-//! [`Incomplete`], and contradictions between views that no answer has to look at.
+//! Every question is asked, and what the walkers behind it noticed is taken over: a structure that a question is about is
+//! examined with that. A check is for contradictions between views that no answer has to look at, and for faults of which
+//! more is known than that an answer lacks something: one file of this folder and one line of `CHECKS`.
 
 mod debugger_block;
 mod directories;
 mod file;
 mod handles;
 mod image;
+mod keys;
 mod memory;
 mod modules;
+mod noticed;
 mod page_tables;
 mod processes;
+mod processors;
 mod threads;
 mod tokens;
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::{Incomplete, Place};
+use crate::incomplete::Incomplete;
 use crate::memory::VirtualMemory;
 use crate::nt::Snapshot;
 use crate::nt::census::Processes;
 use crate::nt::object_type::ObjectTypes;
 use crate::nt::process::{Process, Sources};
 use crate::opened::OpenDump;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+pub(crate) use noticed::Noticed;
 
 /// All checks, in the order in which a dump is read.
 const CHECKS: &[Check] = &[
@@ -40,8 +46,10 @@ const CHECKS: &[Check] = &[
     modules::CHECK,
     processes::CHECK,
     threads::CHECK,
+    processors::CHECK,
     tokens::CHECK,
     handles::CHECK,
+    keys::CHECK,
     directories::CHECK,
 ];
 
@@ -84,7 +92,7 @@ impl Severity {
 /// Something that is wrong with a dump, or not in it.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// The check that found it.
+    /// The check that found it, or the first question that noticed it.
     pub check: &'static str,
     /// What it is and where.
     pub incomplete: Incomplete,
@@ -102,21 +110,28 @@ struct Exam<'a> {
     kernel: Option<&'a Snapshot>,
     census: Processes,
     types: Option<Arc<ObjectTypes>>,
+    /// Headers of the registry keys that handles lead to, each once.
+    keys: Vec<VirtAddr>,
     check: &'static str,
     of_check: usize,
+    /// What was told by itself: a fault that two checks meet is one.
+    told: BTreeSet<noticed::Subject>,
     faults: Vec<Fault>,
 }
 
-/// Walks everything.
-pub fn examine(dump: &OpenDump) -> Vec<Fault> {
+/// Walks what the checks are about, and adds what the questions noticed beyond that.
+pub(crate) fn examine(dump: &OpenDump, noticed: Vec<Noticed>) -> Vec<Fault> {
     let kernel = dump.kernel().ok();
     let census = kernel.map(Snapshot::processes).unwrap_or_default();
     let types = kernel.map(|kernel| Arc::new(ObjectTypes::find(kernel, &census.processes)));
-    let mut exam = Exam { dump, kernel, census, types, check: "", of_check: 0, faults: Vec::new() };
+    let (told, faults) = (BTreeSet::new(), Vec::new());
+    let keys = Vec::new();
+    let mut exam = Exam { dump, kernel, census, types, keys, check: "", of_check: 0, told, faults };
     for check in CHECKS {
-        (exam.check, exam.of_check) = (check.name, 0);
+        exam.begin(check.name);
         (check.run)(&mut exam);
     }
+    noticed::take_over(&mut exam, noticed);
     exam.faults
 }
 
@@ -131,13 +146,25 @@ impl<'a> Exam<'a> {
         self.census.processes.clone()
     }
 
-    /// Tells a fault.
+    /// What is told from here on is told by this check.
+    fn begin(&mut self, check: &'static str) {
+        (self.check, self.of_check) = (check, 0);
+    }
+
+    /// Tells a fault, if it has not been told.
     fn tell(&mut self, incomplete: Incomplete, severity: Severity, consequence: impl Into<String>) {
+        let subject = noticed::Subject::of(&incomplete);
+        if self.told.contains(&subject) {
+            return;
+        }
         self.of_check += 1;
         let incomplete = match self.of_check.cmp(&MAX_FAULTS) {
-            Ordering::Less => incomplete,
+            Ordering::Less => {
+                self.told.insert(subject);
+                incomplete
+            }
             Ordering::Equal => {
-                let more = Incomplete::new("further faults and gaps of this check", self.check, Absent::Malformed);
+                let more = Incomplete::beyond("faults and gaps of this check", self.check, MAX_FAULTS - 1);
                 more.times(incomplete.count)
             }
             Ordering::Greater => {
@@ -147,7 +174,7 @@ impl<'a> Exam<'a> {
                 return;
             }
         };
-        let file_offset = self.file_offset(&incomplete.place);
+        let file_offset = self.dump.file_offset(&incomplete.place);
         let consequence = consequence.into();
         self.faults.push(Fault { check: self.check, incomplete, file_offset, severity, consequence });
     }
@@ -166,20 +193,6 @@ impl<'a> Exam<'a> {
     /// Tells that something is not in the dump.
     fn tell_gap(&mut self, incomplete: Incomplete) {
         self.tell(incomplete, Severity::Info, "what it holds is missing in the answers, which say so");
-    }
-
-    /// Where a place is in the file.
-    fn file_offset(&self, place: &Place) -> Option<u64> {
-        match place {
-            Place::File(offset) => Some(*offset),
-            Place::Physical(at) => self.dump.dump().physical().ok()?.file_offset(*at).ok(),
-            Place::Virtual(at) => match (self.kernel?.triage(), self.kernel?.space().paged()) {
-                (Some(triage), _) => triage.space.file_offset(*at).ok().map(|(offset, _)| offset),
-                (None, Some(space)) => space.physical().file_offset(space.translate(*at).ok()?.at).ok(),
-                (None, None) => None,
-            },
-            Place::Named(_) => None,
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::address::VirtAddr;
 use crate::incomplete::{Incomplete, Place};
 use crate::layout::field::{Field, Scalar};
 use crate::layout::view::StructView;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::object_type::ObjectTypes;
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::BTreeMap;
@@ -59,6 +59,10 @@ const SLOTS: u32 = 64;
 
 /// Entries of one list that are listed.
 const MAX_ENTRIES: usize = 1 << 12;
+
+const REGISTRY: ListName =
+    ListName::short("list of registry callbacks", "CallbackListHead", "_LIST_ENTRY", MAX_ENTRIES);
+const OBJECTS: ListName = ListName::short("", "_OBJECT_TYPE.CallbackList", "_LIST_ENTRY", MAX_ENTRIES);
 
 /// A part of a structure that no symbols describe.
 fn part<T: Scalar>(view: &StructView, offset: u32) -> Result<T, Absent> {
@@ -234,7 +238,7 @@ impl Callbacks {
     fn list(
         &mut self,
         snapshot: &Snapshot,
-        what: &str,
+        name: ListName,
         head: VirtAddr,
         size: u32,
         is_entry: impl Fn(&StructView) -> Result<bool, Absent>,
@@ -243,20 +247,20 @@ impl Callbacks {
         let mut views = BTreeMap::new();
         let member = |at: VirtAddr| {
             let view = StructView::read(memory, at, size);
-            if views.len() == MAX_ENTRIES || !at.is_kernel() || !is_entry(&view)? {
+            if !at.is_kernel() || !is_entry(&view)? {
                 return Err(Absent::Malformed);
             }
             views.insert(at, view);
             Links::read(memory, at)
         };
-        let found = list::walk(what, head, Links::read(memory, head), member, Vec::new);
+        let found = list::walk(name, head, Links::read(memory, head), member, Vec::new);
         self.incomplete.extend(found.incomplete);
         found.members.iter().filter_map(|at| views.remove(at)).collect()
     }
 
     fn registry(&mut self, snapshot: &Snapshot, head: VirtAddr) {
         let is_entry = |view: &StructView| part(view, registry::FUNCTION).map(|function: VirtAddr| !function.is_null());
-        for view in self.list(snapshot, "list of registry callbacks", head, registry::SIZE, is_entry) {
+        for view in self.list(snapshot, REGISTRY, head, registry::SIZE, is_entry) {
             let Ok(address) = part(&view, registry::FUNCTION) else { continue };
             self.callbacks.push(Callback {
                 kind: Kind::Registry,
@@ -294,7 +298,7 @@ impl Callbacks {
         let supported = type_view.bit(&fields.supports_object_callbacks);
         let is_entry = |view: &StructView| part(view, object::OBJECT_TYPE).map(|of: VirtAddr| of == type_object);
         let mut entries = Vec::new();
-        for view in self.list(snapshot, &what, head, object::SIZE, is_entry) {
+        for view in self.list(snapshot, OBJECTS.called(what.clone()), head, object::SIZE, is_entry) {
             let registration = part(&view, object::REGISTRATION);
             let registration = registration.map(|at| StructView::read(memory, at, registration::SIZE));
             let registration = registration.as_ref().map_err(|why| *why);
@@ -337,6 +341,14 @@ mod tests {
     use super::*;
     use crate::memory::blocks::{Block, BlockSpace};
     use proptest::prelude::*;
+
+    #[test]
+    fn lists_with_more_entries_than_are_taken_say_so() {
+        for name in [REGISTRY, OBJECTS] {
+            assert_eq!(name.most, MAX_ENTRIES);
+            list::tests::check_that_the_cap_is_told(name);
+        }
+    }
 
     #[test]
     fn operations_have_names() {

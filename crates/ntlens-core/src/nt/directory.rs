@@ -68,7 +68,11 @@ impl DirectoryFields {
             loop {
                 let at = match next {
                     Ok(at) if at.is_null() => break,
-                    Ok(at) if at.is_kernel() && found.len() < MAX_ENTRIES && seen.insert(at) => at,
+                    Ok(at) if found.len() >= MAX_ENTRIES => {
+                        incomplete.push(Incomplete::beyond("entries of an object directory", at, MAX_ENTRIES));
+                        return Ok((found, incomplete));
+                    }
+                    Ok(at) if at.is_kernel() && seen.insert(at) => at,
                     wrong => {
                         link.note(&mut incomplete, directory, wrong, "an entry that no chain has yet, or null");
                         break;
@@ -193,6 +197,24 @@ mod tests {
         assert_eq!(objects(&joined), (vec![1, 3, 2], 1));
         let missing = memory(&[entry(5), entry(1), 0x10], &[(0, 1), (0, object(2))]);
         assert_eq!(objects(&missing), (vec![2], 3));
+    }
+
+    #[test]
+    fn more_entries_than_are_taken_are_told() {
+        let count = MAX_ENTRIES as u64 + 1;
+        let entries: Vec<_> = (1..=count).map(|n| (if n < count { entry(n) } else { 0 }, DIRECTORY)).collect();
+        let (found, incomplete) = fields().objects(&memory(&[entry(0)], &entries), VirtAddr(DIRECTORY)).unwrap();
+        assert_eq!(found.len(), MAX_ENTRIES);
+        let told: Vec<_> = incomplete.iter().map(|missing| missing.what.as_str()).collect();
+        assert_eq!(told, [alloc::format!("entries of an object directory beyond the first {MAX_ENTRIES}")]);
+    }
+
+    #[test]
+    fn what_is_wrong_beyond_the_first_few_is_counted() {
+        let wild = [0x10; MAX_NAMED + 3];
+        let (_, incomplete) = fields().objects(&memory(&wild, &[]), VirtAddr(DIRECTORY)).unwrap();
+        let counts: Vec<u64> = incomplete.iter().map(|missing| missing.count).collect();
+        assert_eq!((counts.len(), counts.iter().sum::<u64>()), (MAX_NAMED, wild.len() as u64));
     }
 
     proptest! {

@@ -123,6 +123,10 @@ impl<'s, G: Group> Groups<'s, G> {
                     group.add_source(source);
                     self.fresh.push(at);
                 }
+                // A pointer to what is merely not in the dump is not wrong.
+                Err(why) if !why.is_nowhere() => {
+                    self.incomplete.push(Incomplete::new(format!("{what} leads to a {}", G::NAME), at, *why));
+                }
                 Err(why) => self.incomplete.push(wrong_pointer::<G>(self.snapshot, what, place, at).because(*why)),
             }
             let around = found.as_ref().ok().and_then(Group::around);
@@ -183,8 +187,8 @@ impl<'s, G: Group> Groups<'s, G> {
     pub(crate) fn finish(self) -> Found<G> {
         let mut incomplete = self.incomplete;
         if self.left > 0 {
-            let what = format!("a {} beyond those that are listed at once", G::NAME);
-            incomplete.push(Incomplete::new(what, &*G::LIST.what, Absent::Malformed).times(self.left));
+            let beyond = Incomplete::beyond(format!("structures of the kind {}", G::NAME), &*G::LIST.what, G::MAX);
+            incomplete.push(beyond.times(self.left));
         }
         let by_address = self.known.into_iter().filter_map(|(at, group)| Some((at, group.ok()?))).collect();
         Found { by_address, incomplete, listed: self.listed }

@@ -138,8 +138,9 @@ pub(crate) fn handles_of(snapshot: &Snapshot, census: &Processes, of: Of) -> Han
         });
     }
     if left > 0 {
-        let what = "handles beyond those that are listed at once";
-        found.incomplete.push(Incomplete::new(what, "handle tables", Absent::Malformed).times(left));
+        let what = "names (in bytes) or handles";
+        let most = alloc::format!("{MAX_TEXT} or {MAX_HANDLES}");
+        found.incomplete.push(Incomplete::beyond(what, "handle tables", most).times(left));
     }
     found
 }

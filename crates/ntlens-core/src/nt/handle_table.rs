@@ -160,12 +160,18 @@ impl HandleTables {
             believed,
             missing: Vec::new(),
             lost: 0,
+            beyond: 0,
         };
         walk.page(table, top, levels, 0, end);
         let lost = walk.lost;
         let mut incomplete = walk.missing;
         if let Some(last) = incomplete.last_mut() {
             last.count = lost;
+        }
+        if walk.beyond > 0 {
+            let beyond = Incomplete::beyond("entries of a handle table", table, MAX_ENTRIES);
+            let field = beyond.of_field("_HANDLE_TABLE", "TableCode", format!("{code:#x}"), "a smaller table");
+            incomplete.push(field.times(walk.beyond));
         }
         Ok((walk.entries, incomplete))
     }
@@ -249,6 +255,8 @@ struct Walk<'a, M: ?Sized> {
     believed: bool,
     missing: Vec<Incomplete>,
     lost: u64,
+    /// Pages whose entries there was no room for.
+    beyond: u64,
 }
 
 /// A walk remembers this many missing pages by their address; the rest is counted.
@@ -262,11 +270,8 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
             return;
         }
         if self.entries.len() >= MAX_ENTRIES {
-            return self.note(
-                at,
-                Absent::Malformed,
-                Some((from, "the end of a table that has more entries than any process")),
-            );
+            self.beyond += 1;
+            return;
         }
         // Windows gives whole pages to entries and to the pointers below the top. Other pages would overlap.
         if levels < 2 && !at.0.is_multiple_of(PAGE_SIZE) {
@@ -306,8 +311,8 @@ impl<M: VirtualMemory + ?Sized> Walk<'_, M> {
 
     /// Notes a page that is missing; `expected` where the pointer to it is wrong, with that pointer's own place.
     fn note(&mut self, at: VirtAddr, why: Absent, expected: Option<(VirtAddr, &'static str)>) {
+        let missing = |place| Incomplete::new("page of handles", place, why);
         if self.missing.len() < MAX_NAMED {
-            let missing = |place| Incomplete::new("page of handles", place, why);
             self.missing.push(match expected {
                 Some((from, expected)) => missing(from).of_field("_HANDLE_TABLE", "TableCode", at, expected),
                 None => missing(at),
@@ -402,7 +407,39 @@ mod tests {
         let memory = Everywhere(words.flat_map(u64::to_le_bytes).collect());
         let (entries, incomplete) = pointers().entries(&memory, VirtAddr(0xffff_8000_0000_0000)).unwrap();
         assert!(entries.len() < MAX_ENTRIES + ENTRIES);
-        assert!(!incomplete.is_empty());
+        // The pages that are wrong: the first are named, the others are counted.
+        assert_eq!(incomplete.len(), MAX_NAMED);
+        assert!(incomplete[MAX_NAMED - 1].count > 1);
+    }
+
+    /// A table of three levels, all of whose pages are there and full.
+    struct Full;
+
+    impl VirtualMemory for Full {
+        fn read_in_page(&self, at: VirtAddr, out: &mut [u8]) -> Result<(), Absent> {
+            const BASE: u64 = 0xffff_8000_0000_0000;
+            let number = (at.0 - BASE) / PAGE_SIZE;
+            let words = (at.0 % PAGE_SIZE / 8..).map(|index| match number {
+                // The table itself.
+                0 => (BASE + PAGE_SIZE) | 2,
+                // Pages of pointers: to the 512 that follow, and these each to 512 behind them.
+                1 => BASE + (2 + index) * PAGE_SIZE,
+                2..=513 => BASE + (number * 512 + index) * PAGE_SIZE,
+                _ => BASE,
+            });
+            for (word, value) in out.chunks_mut(8).zip(words) {
+                word.copy_from_slice(&value.to_le_bytes()[..word.len()]);
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn more_entries_than_are_taken_are_told() {
+        let (entries, incomplete) = pointers().entries(&Full, VirtAddr(0xffff_8000_0000_0000)).unwrap();
+        assert!((MAX_ENTRIES..MAX_ENTRIES + ENTRIES).contains(&entries.len()));
+        let told: Vec<_> = incomplete.iter().map(|missing| missing.what.as_str()).collect();
+        assert_eq!(told, [format!("entries of a handle table beyond the first {MAX_ENTRIES}")]);
     }
 
     #[test]

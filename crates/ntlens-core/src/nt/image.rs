@@ -91,8 +91,8 @@ impl ImageHeaders {
     pub fn codeview<M: VirtualMemory + ?Sized>(&self, memory: &M) -> Result<ImageSymbols, Absent> {
         const ENTRY: u8 = 28;
         let (rva, size) = self.directory(memory, DEBUG)?;
-        let count = (size / u32::from(ENTRY)).min(MAX_DEBUG_ENTRIES);
-        for index in 0..count {
+        let count = size / u32::from(ENTRY);
+        for index in 0..count.min(MAX_DEBUG_ENTRIES) {
             let mut entry = [0; ENTRY as usize];
             let at = self.at(rva).wrapping_add(u64::from(index) * u64::from(ENTRY));
             memory.read(at, &mut entry).map_err(|hole| hole.why)?;
@@ -101,7 +101,8 @@ impl ImageHeaders {
                 return codeview_at(memory, self.at(Rva(u32_at(20).into())));
             }
         }
-        Err(Absent::NotApplicable)
+        // Of a directory that was not read to its end nobody knows that it has no such entry.
+        Err(if count > MAX_DEBUG_ENTRIES { Absent::Malformed } else { Absent::NotApplicable })
     }
 
     /// The address of an exported name.
@@ -183,7 +184,12 @@ fn codeview_at<M: VirtualMemory + ?Sized>(memory: &M, at: VirtAddr) -> Result<Im
     if !record.starts_with(b"RSDS") {
         return Err(Absent::Malformed);
     }
-    let path = text::ascii_until_nul(record.get(24..).unwrap_or_default());
+    let path = record.get(24..).unwrap_or_default();
+    // A longer path is none, and its end, which is what counts, is not here.
+    if path.len() == MAX_PDB_PATH && !path.contains(&0) {
+        return Err(Absent::Malformed);
+    }
+    let path = text::ascii_until_nul(path);
     // Drivers often keep the whole path on the machine that built them.
     let pdb_name = path.rsplit(['\\', '/']).next().unwrap_or_default().into();
     Ok(ImageSymbols { pdb_name, id: PdbId::from_file_order(*guid, age) })
@@ -216,6 +222,47 @@ mod tests {
             out.copy_from_slice(bytes.ok_or(Absent::AddressNotInDump)?);
             Ok(())
         }
+    }
+
+    /// An image with a debug directory of so many entries of an unknown kind, of which one may be a `CodeView` one.
+    fn with_debug_entries(count: u32, codeview: Option<u32>, path: &[u8]) -> Result<ImageSymbols, Absent> {
+        let mut bytes = alloc::vec![0; 0x6000];
+        let mut set = |at: u32, value: &[u8]| {
+            let at = usize::try_from(at).unwrap();
+            bytes[at..at + value.len()].copy_from_slice(value);
+        };
+        set(0, b"MZ");
+        set(0x3c, &0x80_u32.to_le_bytes());
+        set(0x80, b"PE\0\0");
+        set(0x84, &MACHINE_X64.to_le_bytes());
+        set(0x98, &0x20b_u16.to_le_bytes());
+        set(0x98 + 0x38, &0x6000_u32.to_le_bytes());
+        set(0x98 + 0x6c, &16_u32.to_le_bytes());
+        set(0x98 + 0x70 + 6 * 8, &[0x1000_u32, count * 28].map(u32::to_le_bytes).concat());
+        if let Some(index) = codeview {
+            set(0x1000 + index * 28 + 12, &[2_u32, 0x100, 0x3000].map(u32::to_le_bytes).concat());
+        }
+        set(0x3000, b"RSDS");
+        set(0x3018, path);
+        let memory = Counted(bytes, core::cell::Cell::new(0));
+        ImageHeaders::read(&memory, VirtAddr(0))?.codeview(&memory)
+    }
+
+    #[test]
+    fn entries_that_are_not_looked_at_are_not_said_to_be_none() {
+        let path = b"ntkrnlmp.pdb";
+        let found = |count, at| with_debug_entries(count, at, path).map(|found| found.pdb_name);
+        assert_eq!(found(MAX_DEBUG_ENTRIES, Some(MAX_DEBUG_ENTRIES - 1)).as_deref(), Ok("ntkrnlmp.pdb"));
+        assert_eq!(found(MAX_DEBUG_ENTRIES, None), Err(Absent::NotApplicable));
+        assert_eq!(found(MAX_DEBUG_ENTRIES + 1, Some(MAX_DEBUG_ENTRIES)), Err(Absent::Malformed));
+    }
+
+    #[test]
+    fn a_path_of_symbols_that_does_not_end_is_none() {
+        let path =
+            |length: usize| with_debug_entries(1, Some(0), &alloc::vec![b'x'; length]).map(|it| it.pdb_name.len());
+        assert_eq!(path(MAX_PDB_PATH - 1), Ok(MAX_PDB_PATH - 1));
+        assert_eq!(path(MAX_PDB_PATH), Err(Absent::Malformed));
     }
 
     proptest! {

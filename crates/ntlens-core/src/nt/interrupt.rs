@@ -7,10 +7,11 @@ use crate::layout::field::{Embedded, Field};
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
 use crate::nt::descriptor::{GATE_SIZE, Gate};
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::owner::Owners;
 use crate::nt::processor::{self, Processor};
 use crate::nt::snapshot::Snapshot;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -41,6 +42,12 @@ const VECTOR_COUNT: u64 = 256;
 const OBJECTS_SIZE: u32 = 0x800;
 /// Bytes that the entries of all vectors take.
 const TABLE_SIZE: usize = VECTORS * GATE_SIZE;
+
+/// Objects that share one vector and are listed; a few devices do.
+const MAX_SHARED: usize = 1 << 10;
+/// Every object is the head of the list for the others.
+const SHARED: ListName =
+    ListName::short("", "_KINTERRUPT.InterruptListEntry", "_KINTERRUPT.InterruptListEntry", MAX_SHARED);
 
 /// An object that connects a vector with a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,15 +177,14 @@ impl<'a> Connected<'a> {
         if head_links.is_ok_and(alone) {
             return Ok(found);
         }
-        let mut members = Vec::new();
+        let mut views = BTreeMap::new();
         let member = |at: VirtAddr| {
-            members.push(self.view(at.wrapping_sub(links.offset.into()))?);
+            views.insert(at, self.view(at.wrapping_sub(links.offset.into()))?);
             Links::read(memory, at)
         };
-        let what = format!("interrupt objects of vector {vector}");
-        let list = list::walk(&what, head, head_links, member, Vec::new);
-        let in_list = |view: &&StructView| list.members.contains(&view.at.wrapping_add(links.offset.into()));
-        found.extend(members.iter().filter(in_list).map(|view| self.object(view)));
+        let name = SHARED.called(format!("interrupt objects of vector {vector}"));
+        let list = list::walk(name, head, head_links, member, Vec::new);
+        found.extend(list.members.iter().filter_map(|at| Some(self.object(views.get(at)?))));
         self.incomplete.extend(list.incomplete);
         Ok(found)
     }
@@ -187,5 +193,16 @@ impl<'a> Connected<'a> {
         let message = view.get(&self.fields.message_service_routine).ok().filter(|routine| !routine.is_null());
         let service_routine = message.map_or_else(|| view.get(&self.fields.service_routine), Ok);
         InterruptObject { at: view.at, service_routine }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_with_more_objects_than_are_taken_say_so() {
+        assert_eq!(SHARED.most, MAX_SHARED);
+        list::tests::check_that_the_cap_is_told(SHARED);
     }
 }

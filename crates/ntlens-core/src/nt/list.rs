@@ -75,24 +75,37 @@ pub struct ListName {
     pub head: &'static str,
     /// The field that links its members.
     pub links: &'static str,
+    /// Members that are taken.
+    pub most: usize,
 }
 
 impl ListName {
     /// A name that is known when this is compiled.
     pub const fn new(what: &'static str, head: &'static str, links: &'static str) -> Self {
-        Self { what: Cow::Borrowed(what), head, links }
+        Self::short(what, head, links, MAX_MEMBERS)
+    }
+
+    /// The name of a list of which at most so many members are taken.
+    pub const fn short(what: &'static str, head: &'static str, links: &'static str, most: usize) -> Self {
+        Self { what: Cow::Borrowed(what), head, links, most }
+    }
+
+    /// The same list, of which no more members are taken.
+    #[must_use]
+    pub fn at_most(self, most: usize) -> Self {
+        Self { most, ..self }
+    }
+
+    /// The same list under a name of its own.
+    #[must_use]
+    pub fn called(self, what: String) -> Self {
+        Self { what: what.into(), ..self }
     }
 }
 
 impl From<&str> for ListName {
     fn from(what: &str) -> Self {
-        Self { what: String::from(what).into(), head: "_LIST_ENTRY", links: "_LIST_ENTRY" }
-    }
-}
-
-impl From<&String> for ListName {
-    fn from(what: &String) -> Self {
-        Self::from(what.as_str())
+        Self::new("", "_LIST_ENTRY", "_LIST_ENTRY").called(what.into())
     }
 }
 
@@ -110,18 +123,29 @@ pub fn walk(
     let Ok(links) = head_links else {
         let why = head_links.err().unwrap_or(Absent::Malformed);
         let what = format!("head of the {}", ring.name.what);
-        ring.breaks.push(Incomplete::new(what, head, why).of_field(ring.name.head, "Flink", why, "the first member"));
+        let missing = Incomplete::new(what, head, why);
+        ring.breaks.push(match ring.name.head {
+            // A head that is merely not in the dump contradicts nothing.
+            name if why.is_nowhere() => missing.of_field(name, "Flink", why, "the first member"),
+            _ => missing,
+        });
         return List { members: Vec::new(), incomplete: ring.breaks };
     };
     ring.known.insert(head, Ok(links));
-    let (mut members, closed) = ring.run(head, Direction::Forward);
-    if !closed {
-        let (mut tail, _) = ring.run(head, Direction::Backward);
+    let (mut members, mut end) = ring.run(head, Direction::Forward);
+    let ends_open = end == End::Full;
+    if end == End::Broken {
+        let (mut tail, other_end) = ring.run(head, Direction::Backward);
         tail.reverse();
         members.extend(tail);
         ring.insert_stretches(&mut members, others());
+        end = other_end;
     }
-    ring.find_breaks(&members);
+    ring.find_breaks(&members, ends_open);
+    if end == End::Full {
+        let what = format!("{}: members", ring.name.what);
+        ring.breaks.push(Incomplete::beyond(what, head, ring.name.most));
+    }
     List { members, incomplete: ring.breaks }
 }
 
@@ -154,6 +178,17 @@ impl Direction {
     }
 }
 
+/// Where following links came to an end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// At the head.
+    Closed,
+    /// At a link that leads to no further member.
+    Broken,
+    /// At a member that there is no room for.
+    Full,
+}
+
 struct Ring<F> {
     name: ListName,
     head: VirtAddr,
@@ -180,8 +215,8 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
         if direction.back().of(there) == at { Ok(next) } else { Err(next) }
     }
 
-    /// Follows links from the head until it is reached again, or a link is broken.
-    fn run(&mut self, from: VirtAddr, direction: Direction) -> (Vec<VirtAddr>, bool) {
+    /// Follows links from the head until it is reached again, a link is broken, or there are as many members as are taken.
+    fn run(&mut self, from: VirtAddr, direction: Direction) -> (Vec<VirtAddr>, End) {
         let mut members = Vec::new();
         let mut at = from;
         loop {
@@ -189,13 +224,16 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
                 Ok(next) => next,
                 // A member whose link back is broken is still a member, if nothing else claims its place.
                 Err(found) if self.links(found).is_ok() && self.points_nowhere(found, direction.back()) => found,
-                Err(_) => return (members, false),
+                Err(_) => return (members, End::Broken),
             };
             if next == self.head {
-                return (members, true);
+                return (members, End::Closed);
             }
-            if self.listed.contains(&next) || self.listed.len() >= MAX_MEMBERS {
-                return (members, false);
+            if self.listed.contains(&next) {
+                return (members, End::Broken);
+            }
+            if self.listed.len() >= self.name.most {
+                return (members, End::Full);
             }
             self.listed.insert(next);
             members.push(next);
@@ -212,10 +250,10 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
     }
 
     /// Holds the links of all neighbours in the final order against each other: that tells which of two is wrong, and
-    /// what it should be.
-    fn find_breaks(&mut self, members: &[VirtAddr]) {
-        let mut before = self.head;
-        for &at in members.iter().chain(core::iter::once(&self.head.clone())) {
+    /// what it should be. What follows the last member of a list whose end is open is not known.
+    fn find_breaks(&mut self, members: &[VirtAddr], ends_open: bool) {
+        let (mut before, head) = (self.head, self.head);
+        for &at in members.iter().chain((!ends_open).then_some(&head)) {
             let links = self.links(before).and_then(|links| Ok((links.flink, self.links(at)?.blink)));
             if let Ok((flink, blink)) = links {
                 self.break_between(before, flink, at, blink);
@@ -230,10 +268,10 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
             (true, false) => self.wrong(at, Direction::Backward, blink, format!("{before}")),
             (false, true) => self.wrong(before, Direction::Forward, flink, format!("{at}")),
             (false, false) => {
-                // Two that point at the same place have a member between them that is not to be read.
-                if let Err(why) = self.links(flink)
-                    && flink == blink
-                    && flink.is_kernel()
+                // Two that point at the same place have a member between them that is not to be read; two that point at
+                // what is merely not in the dump have several.
+                if let (Err(why), Err(other)) = (self.links(flink), self.links(blink))
+                    && (flink == blink && flink.is_kernel() || !why.is_nowhere() && !other.is_nowhere())
                 {
                     let what = format!("{}: a member", self.name.what);
                     return self.breaks.push(Incomplete::new(what, flink, why));
@@ -279,7 +317,7 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
             left.reverse();
         }
         if !left.is_empty() {
-            let what = format!("{}: members that may belong to it", self.name.what);
+            let what = format!("{}: members that may belong to it, after {MAX_PASSES} passes", self.name.what);
             self.breaks.push(Incomplete::new(what, self.head, Absent::Malformed).times(left.len() as u64));
         }
     }
@@ -333,7 +371,7 @@ impl<F: FnMut(VirtAddr) -> Result<Links, Absent>> Ring<F> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::incomplete::Place;
     use alloc::string::ToString;
@@ -356,6 +394,62 @@ mod tests {
         let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
         let list = walk("list", HEAD, read(HEAD), read, || others);
         (list.members.iter().map(|at| at.0 / 0x1000 - 1).collect(), list.incomplete.len())
+    }
+
+    /// Walks a list that has one member more than are taken: nothing but that is said.
+    pub(crate) fn check_that_the_cap_is_told(name: ListName) {
+        let (most, what) = (name.most, name.what.clone());
+        let links = ring(most as u64 + 1);
+        let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+        let list = walk(name, HEAD, read(HEAD), read, Vec::new);
+        assert_eq!(list.members.len(), most);
+        let told: Vec<_> = list.incomplete.iter().map(|missing| missing.what.clone()).collect();
+        assert_eq!(told, [format!("{what}: members beyond the first {most}")]);
+    }
+
+    #[test]
+    fn a_list_with_more_members_than_are_taken_says_so() {
+        check_that_the_cap_is_told("long".into());
+        assert_eq!(ListName::from("long").most, MAX_MEMBERS);
+        for most in [0, 1, 7] {
+            check_that_the_cap_is_told(ListName::from("short").at_most(most));
+        }
+        // As many as are taken are a whole list.
+        let links = ring(7);
+        let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+        let list = walk(ListName::from("whole").at_most(7), HEAD, read(HEAD), read, Vec::new);
+        assert_eq!((list.members.len(), list.incomplete), (7, Vec::new()));
+    }
+
+    #[test]
+    fn pieces_that_would_take_too_many_passes_are_counted() {
+        // Each member is a piece of its own, known in an order in which hardly any follows the one before it.
+        const PIECES: u64 = 499;
+        let mut links = ring(PIECES);
+        for n in 1..=PIECES {
+            links.get_mut(&member(n)).unwrap().flink = VirtAddr(0xdead);
+        }
+        links.get_mut(&HEAD).unwrap().blink = VirtAddr(0xdead);
+        let others: Vec<VirtAddr> =
+            (1..=PIECES).map(|n| member(n * 179 % (PIECES + 1))).filter(|at| *at != HEAD).collect();
+        let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+        let list = walk("list", HEAD, read(HEAD), read, || others);
+        let told = list.incomplete.iter().find(|missing| missing.what.contains("after 32 passes"));
+        let left = told.unwrap_or_else(|| panic!("{MAX_PASSES} passes for {} members", list.members.len())).count;
+        assert_eq!(list.members.len() as u64 + left, PIECES);
+    }
+
+    #[test]
+    fn members_that_are_not_in_the_dump_are_a_gap() {
+        // Two neighbours are on a page that the dump does not hold.
+        let mut links = ring(6);
+        links.remove(&member(3));
+        links.remove(&member(4));
+        let read = |at: VirtAddr| links.get(&at).copied().ok_or(Absent::AddressNotInDump);
+        let list = walk("list", HEAD, read(HEAD), read, Vec::new);
+        assert_eq!(list.members, [1, 2, 5, 6].map(member));
+        assert!(list.incomplete.iter().all(|missing| !missing.is_contradiction()), "{:?}", list.incomplete);
+        assert_eq!(list.incomplete.len(), 1);
     }
 
     #[test]

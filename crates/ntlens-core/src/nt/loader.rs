@@ -6,7 +6,7 @@
 
 use crate::absent::Absent;
 use crate::address::{PAGE_SIZE, VirtAddr};
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::layout::Layouts;
 use crate::layout::field::{Field, Flags};
 use crate::layout::view::StructView;
@@ -226,7 +226,7 @@ pub struct LoadedImages {
     pub gap: Option<Absent>,
 }
 
-/// Entries of one loader. No process that works comes near; what links to more is taken for a broken link.
+/// Entries of one list of a loader. No process that works comes near.
 const MAX_IMAGES: usize = 1 << 14;
 
 /// Reads the lists of a process. A process without user memory of its own has none; one that has ended had its memory taken
@@ -275,12 +275,12 @@ fn of_loader(
     let ldr = user(ldr)?;
     let mut entries = Entries { memory, shape, views: BTreeMap::new() };
     let mut walked = Vec::new();
-    for head in &shape.lists {
+    for (head, name) in shape.lists.iter().zip(LIST_NAMES) {
         let head_at = ldr.wrapping_add(head.head?.into());
         let link = head.links?;
         // A list that cannot be begun is one gap, not one for each of its entries.
         let links = shape.read_links(memory, head_at)?;
-        let list = list::walk("", head_at, Ok(links), |at| entries.links(at, link), Vec::new);
+        let list = list::walk(name, head_at, Ok(links), |at| entries.links(at, link), Vec::new);
         walked.push((head_at, link, list));
     }
     // What follows a broken link is found through the entries that the other lists know.
@@ -299,8 +299,12 @@ fn of_loader(
             found.gap = Some(Absent::Malformed);
             // The link lies in the memory of this process: its address alone does not tell where.
             let pid = process.pid().map_or_else(|why| format!("({why})"), |pid| format!("{pid}"));
-            let what = format!("links of the loader lists of process {pid}");
-            Incomplete { what, ..broken.clone() }.add_to(&mut found.incomplete);
+            let what = format!("process {pid}: {}", broken.what);
+            let place = match (&broken.place, process.dtb()) {
+                (Place::Virtual(at), Ok(root)) => Place::User(*at, root),
+                (place, _) => place.clone(),
+            };
+            Incomplete { what, place, ..broken.clone() }.add_to(&mut found.incomplete);
         }
         for member in list.members {
             let entry = member.wrapping_sub(link.into());
@@ -321,20 +325,23 @@ fn of_loader(
 
 /// The lists in the order of [`Lists::ALL`].
 const LIST_NAMES: [ListName; 3] = [
-    ListName::new(
+    ListName::short(
         "loader's list in the order of loading",
         "_PEB_LDR_DATA.InLoadOrderModuleList",
         "_LDR_DATA_TABLE_ENTRY.InLoadOrderLinks",
+        MAX_IMAGES,
     ),
-    ListName::new(
+    ListName::short(
         "loader's list in the order of memory",
         "_PEB_LDR_DATA.InMemoryOrderModuleList",
         "_LDR_DATA_TABLE_ENTRY.InMemoryOrderLinks",
+        MAX_IMAGES,
     ),
-    ListName::new(
+    ListName::short(
         "loader's list in the order of initialization",
         "_PEB_LDR_DATA.InInitializationOrderModuleList",
         "_LDR_DATA_TABLE_ENTRY.InInitializationOrderLinks",
+        MAX_IMAGES,
     ),
 ];
 
@@ -353,12 +360,25 @@ impl Entries<'_> {
         if !self.views.contains_key(&entry) {
             let view = StructView::read(self.memory, entry, shape.extent);
             let base = shape.pointer(&view, shape.base)?;
-            if base.is_null() || !base.0.is_multiple_of(PAGE_SIZE) || self.views.len() >= MAX_IMAGES {
+            if base.is_null() || !base.0.is_multiple_of(PAGE_SIZE) {
                 return Err(Absent::Malformed);
             }
             self.views.insert(entry, view);
         }
         let view = self.views.get(&entry).ok_or(Absent::Malformed)?;
         shape.links(view, link)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_with_more_images_than_are_taken_say_so() {
+        for name in LIST_NAMES {
+            assert_eq!(name.most, MAX_IMAGES);
+            list::tests::check_that_the_cap_is_told(name);
+        }
     }
 }

@@ -162,8 +162,15 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
         Links::read(memory, at)
     };
     // The kernel has no second list of them: a head that leads nowhere is found again through what points at it.
-    let others = || if list::is_linked(memory, head) { Vec::new() } else { list_search::neighbours(memory, head) };
+    let mut unsearched = Vec::new();
+    let others = || {
+        let searched = !list::is_linked(memory, head);
+        if searched { list_search::neighbours(memory, head, &mut unsearched) } else { Vec::new() }
+    };
     let list = list::walk(LIST, head, Links::read(memory, head), member, others);
     let read = |at: &VirtAddr| views.get(at).map(|view| Module::read(snapshot, fields, view));
-    Modules { modules: list.members.iter().filter_map(read).collect(), incomplete: list.incomplete }
+    Modules {
+        modules: list.members.iter().filter_map(read).collect(),
+        incomplete: [list.incomplete, unsearched].concat(),
+    }
 }

@@ -9,6 +9,7 @@ use crate::nt::silo::ServerSilo;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::symbolic_link;
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -69,6 +70,7 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
         found: Namespace { incomplete: types.incomplete.clone(), ..Namespace::default() },
         text: 0,
         lost: 0,
+        beyond: 0,
     };
     if let Ok(root) = types.root() {
         walk.tree(root);
@@ -78,8 +80,12 @@ pub fn namespace(snapshot: &Snapshot) -> Namespace {
         found.incomplete.push(Incomplete::new("object directories", "triage dump", Absent::AddressNotInDump));
     }
     if walk.lost > 0 {
-        let what = "objects whose names could not be read";
+        let what = "further objects whose names or targets could not be read";
         found.incomplete.push(Incomplete::new(what, "object directories", Absent::Malformed).times(walk.lost));
+    }
+    if walk.beyond > 0 {
+        let most = format!("{MAX_OBJECTS}, or {MAX_TEXT} bytes of their names");
+        found.incomplete.push(Incomplete::beyond("objects", "object directories", most).times(walk.beyond));
     }
     symbolic_link::resolve(&mut found.objects, silos);
     for silo in silos {
@@ -104,7 +110,10 @@ struct Walk<'a> {
     seen: BTreeSet<VirtAddr>,
     found: Namespace,
     text: usize,
+    /// Objects whose names could not be read and that are not told by themselves.
     lost: u64,
+    /// Objects that there was no room for.
+    beyond: u64,
 }
 
 impl Walk<'_> {
@@ -151,11 +160,23 @@ impl Walk<'_> {
         }
     }
 
+    /// Notes a symbolic link whose target cannot be a text.
+    fn wrong_link(&mut self, link: VirtAddr, why: Absent) {
+        const LINK: (&str, &str) = ("_OBJECT_SYMBOLIC_LINK", "LinkTarget");
+        if self.found.incomplete.len() < MAX_NAMED {
+            let place = self.snapshot.place_of(LINK.0, link, LINK.1);
+            let wrong = Incomplete::wrong(LINK.0, LINK.1, place, why, "the path that it stands for");
+            self.found.incomplete.push(wrong);
+        } else {
+            self.lost += 1;
+        }
+    }
+
     /// Lists an object. Whether it is a directory that was not met before.
     fn add(&mut self, object: VirtAddr, path: Arc<str>, name: String) -> bool {
         self.text += path.len() + name.len();
         if self.found.objects.len() >= MAX_OBJECTS || self.text >= MAX_TEXT {
-            self.lost += 1;
+            self.beyond += 1;
             return false;
         }
         if !self.seen.insert(object) {
@@ -167,9 +188,13 @@ impl Walk<'_> {
         let object_type = object_type.map(|found| found.name.clone());
         let is = |wanted: &str| object_type.as_ref().is_ok_and(|name| &**name == wanted);
         let is_directory = is("Directory") || path.as_ref() == ROOT;
+        let link_target = if is("SymbolicLink") { symbolic_link::target(self.snapshot, object) } else { Ok(None) };
+        if let Some(why) = link_target.as_ref().err().filter(|why| why.is_nowhere()) {
+            self.wrong_link(object, *why);
+        }
         let (session_id, silo) = self.places.of(&path);
         self.found.objects.push(NamedObject {
-            link_target: if is("SymbolicLink") { symbolic_link::target(self.snapshot, object) } else { Ok(None) },
+            link_target,
             resolved: Ok(None),
             name,
             object,

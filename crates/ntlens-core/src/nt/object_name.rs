@@ -2,6 +2,7 @@
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
+use crate::incomplete::Incomplete;
 use crate::layout::Layouts;
 use crate::layout::field::{Bits, Embedded, Field};
 use crate::layout::view::StructView;
@@ -12,7 +13,7 @@ use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::space::Space;
 use crate::text;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -302,6 +303,50 @@ impl<'s> Names<'s> {
         let fields = &self.snapshot.fields().object_name.key_body;
         let view = StructView::read(&self.memory, body, fields.extent);
         self.key_control_block(view.get(&fields.key_control_block)?)
+    }
+
+    /// What a key without a path lacks it for; `None` for one that has a path. A pointer is to blame that leads to no control
+    /// block or to none with a name, and one to a block that was met before; what is not in the dump is no pointer's fault.
+    pub(crate) fn key_fault(&mut self, body: VirtAddr) -> Option<Incomplete> {
+        const WHAT: &str = "path of a registry key";
+        let why = self.key(body).err()?;
+        let fields = &self.snapshot.fields().object_name;
+        let view = StructView::read(&self.memory, body, fields.key_body.extent);
+        let mut link = ("_CM_KEY_BODY", "KeyControlBlock", view.address_of(&fields.key_body.key_control_block).ok()?);
+        let Ok(mut at) = view.get(&fields.key_body.key_control_block) else {
+            return Some(Incomplete::new(WHAT, body, why));
+        };
+        let mut met = BTreeSet::new();
+        loop {
+            let wrong = |(structure, field, place): (&'static str, &'static str, VirtAddr), found, expected| {
+                Some(Incomplete::wrong(structure, field, place, found, expected))
+            };
+            if met.len() > MAX_DEPTH || !met.insert(at) {
+                return wrong(link, at, "a key control block that no other stands below");
+            }
+            let Err(own) = self.key_name(at) else {
+                let view = StructView::read(&self.memory, at, fields.key_control_block.extent);
+                let parent = &fields.key_control_block.parent;
+                link = ("_CM_KEY_CONTROL_BLOCK", "ParentKcb", view.address_of(parent).ok()?);
+                at = view.get(parent).ok()?;
+                if at.is_null() {
+                    // Each name is there: together they are longer than a path.
+                    return Some(Incomplete::new(WHAT, body, why));
+                }
+                continue;
+            };
+            let view = StructView::read(&self.memory, at, fields.key_control_block.extent);
+            let name = &fields.key_control_block.name_block;
+            // A block without a name is one if what is above it is a block.
+            let is_block = view.get(&fields.key_control_block.parent).is_ok_and(|above| self.key_name(above).is_ok());
+            return match (view.get(name), view.address_of(name)) {
+                _ if !own.is_nowhere() => Some(Incomplete::new(WHAT, at, own)),
+                (Ok(found), Ok(place)) if is_block => {
+                    wrong(("_CM_KEY_CONTROL_BLOCK", "NameBlock", place), found, "the address of a name")
+                }
+                _ => wrong(link, at, "the address of a key control block"),
+            };
+        }
     }
 
     /// The path of a key: the names of the key control blocks up to that of `\REGISTRY`.

@@ -250,6 +250,9 @@ pub(crate) fn processors_and_gaps(snapshot: &Snapshot, incomplete: &mut Vec<Inco
     let block = snapshot.kdbg().and_then(Kdbg::ki_processor_block).or_else(|| snapshot.symbol("KiProcessorBlock").ok());
     let Some(block) = block else { return Vec::new() };
     let count = snapshot.dump().header.as_ref().and_then(|header| header.processors).filter(|count| *count > 0);
+    if let Some(more) = count.and_then(|count| count.checked_sub(MAX_PROCESSORS)).filter(|more| *more > 0) {
+        incomplete.push(Incomplete::beyond("processors", block, MAX_PROCESSORS).times(more.into()));
+    }
     let pointer = |index: u32| {
         let at = block.wrapping_add(u64::from(index) * 8);
         let found = snapshot.space().read_pointer(at);

@@ -258,8 +258,11 @@ impl Security {
         let at = self.snapshot.symbol("NtBuildLabEx")?;
         let mut lab = [0; MAX_LAB];
         let held = self.snapshot.space().read(at, &mut lab).map_or_else(|hole| hole.done, |()| lab.len());
-        let lab = text::ascii_until_nul(lab.get(..held).unwrap_or_default());
-        if lab.is_empty() { Err(Absent::Malformed) } else { Ok(lab) }
+        let lab = lab.get(..held).unwrap_or_default();
+        // What does not end here is no such text.
+        let ends = lab.len() < MAX_LAB || lab.contains(&0);
+        let lab = text::ascii_until_nul(lab);
+        if lab.is_empty() || !ends { Err(Absent::Malformed) } else { Ok(lab) }
     }
 
     /// `NtBuildQfe`, the number of the latest fixes; recent builds of Windows 10 and later have it.

@@ -90,6 +90,9 @@ pub struct Services {
     pub incomplete: Vec<Incomplete>,
 }
 
+/// The kernel's name for a description, which is in no public symbols.
+const STRUCTURE: &str = "KSERVICE_TABLE_DESCRIPTOR";
+
 /// A description of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Description {
@@ -157,11 +160,16 @@ pub fn services(snapshot: &Snapshot) -> Services {
         match Description::read(memory, place) {
             // Usually both lead to one table.
             Ok(nt) if !known.contains(&nt) => {
-                found.add(Table::Nt, nt, &[(None, memory)]);
+                found.add(Table::Nt, place, nt, &[(None, memory)]);
                 known.push(nt);
             }
             Ok(_) => {}
-            Err(why) => found.incomplete.push(Incomplete::new("description of the kernel's services", name, why)),
+            Err(why) => {
+                let missing = Incomplete::new("description of the kernel's services", place, why);
+                // Nothing is mapped where a variable of the kernel is.
+                let wrong = || missing.clone().of_field(name, "", why, "a description of a table");
+                found.incomplete.push(if why.is_nowhere() { wrong() } else { missing });
+            }
         }
     }
     let Some(shadow) = at.shadow else {
@@ -173,7 +181,7 @@ pub fn services(snapshot: &Snapshot) -> Services {
     match Description::read(memory, shadow.wrapping_add(size)) {
         // Nobody has loaded win32k, or what is read is the first description, which leaves the others empty.
         Ok(win32k) if win32k.base.is_null() => {}
-        Ok(win32k) => found.add_win32k(snapshot, win32k),
+        Ok(win32k) => found.add_win32k(snapshot, shadow.wrapping_add(size), win32k),
         Err(why) => {
             found.incomplete.push(Incomplete::new("description of win32k's services", shadow, why));
         }
@@ -183,12 +191,23 @@ pub fn services(snapshot: &Snapshot) -> Services {
 
 impl Services {
     /// Adds a table as the first memory that holds all of it tells, and what differs from it in the others and from a
-    /// copy that was added before.
-    fn add<M: VirtualMemory + ?Sized>(&mut self, table: Table, of: Description, memories: &[(Option<u32>, &M)]) {
+    /// copy that was added before. `at` is where its description lies.
+    fn add<M: VirtualMemory + ?Sized>(
+        &mut self,
+        table: Table,
+        at: VirtAddr,
+        of: Description,
+        memories: &[(Option<u32>, &M)],
+    ) {
         let what = format!("services of {}", table.name());
         if !of.is_plausible() {
+            let (field, at) = if of.base.is_kernel() { ("Limit", at.wrapping_add(16)) } else { ("Base", at) };
             let what = format!("{what}: {} services at {}, expected at most {MAX_SERVICES}", of.limit, of.base);
-            self.incomplete.push(Incomplete::new(what, of.base, Absent::Malformed));
+            let missing = Incomplete::new(what, at, Absent::Malformed);
+            self.incomplete.push(match field {
+                "Base" => missing.of_field(STRUCTURE, field, of.base, "the address of a table of the kernel"),
+                _ => missing.of_field(STRUCTURE, field, of.limit, format!("at most {MAX_SERVICES}")),
+            });
             return;
         }
         let len = usize::try_from(of.limit).unwrap_or_default() * ENTRY;
@@ -217,11 +236,11 @@ impl Services {
 
     /// The table of win32k lies in the memory of sessions: where processes of a session show more of it than the kernel's
     /// address space does, they tell it, session by session.
-    fn add_win32k(&mut self, snapshot: &Snapshot, of: Description) {
+    fn add_win32k(&mut self, snapshot: &Snapshot, at: VirtAddr, of: Description) {
         let kernel = snapshot.space();
         let hidden = if of.is_plausible() { of.bytes_missing(kernel) } else { 0 };
         if hidden == 0 {
-            return self.add(Table::Win32k, of, &[(None, kernel)]);
+            return self.add(Table::Win32k, at, of, &[(None, kernel)]);
         }
         let mut sessions: BTreeMap<u32, Vec<Process>> = BTreeMap::new();
         for process in snapshot.processes().processes {
@@ -238,10 +257,10 @@ impl Services {
         });
         let views: Vec<_> = views.collect();
         if views.is_empty() {
-            return self.add(Table::Win32k, of, &[(None, kernel)]);
+            return self.add(Table::Win32k, at, of, &[(None, kernel)]);
         }
         let views: Vec<_> = views.iter().map(|(session, space)| (*session, space)).collect();
-        self.add(Table::Win32k, of, &views);
+        self.add(Table::Win32k, at, of, &views);
     }
 }
 

@@ -242,6 +242,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn more_links_than_windows_follows_lead_nowhere_and_say_so() {
+        let numbered = |number: usize| format!("\\{number}");
+        for (links, leads) in [(MAX_LINKS - 1, true), (MAX_LINKS + 1, false)] {
+            let mut objects = alloc::vec![directory("\\"), object(&numbered(links), "Device", None, None)];
+            objects.extend((0..links).map(|at| link(&numbered(at), &numbered(at + 1))));
+            resolve(&mut objects, &[]);
+            let expected = if leads { Ok(Some(numbered(links))) } else { Err(Absent::Malformed) };
+            assert_eq!(resolved(&objects, "\\0"), expected);
+        }
+    }
+
     proptest! {
         #[test]
         fn any_links_end(targets in prop::collection::vec("(\\\\[ab?]{0,2}){0,4}", 1..12)) {

@@ -329,6 +329,7 @@ struct Link {
 
 /// A node: its neighbours, and the area. The places are those of the pointers to them.
 struct Node {
+    start_at: VirtAddr,
     left_at: VirtAddr,
     right_at: VirtAddr,
     parent_at: VirtAddr,
@@ -378,6 +379,7 @@ impl Node {
         };
         let parent = VirtAddr(view.get(&node.parent)? & !PARENT_MARKS);
         Ok(Self {
+            start_at: view.address_of(&node.first).or_else(|_| view.address_of(&node.first_low))?,
             left_at: view.address_of(&node.left)?,
             right_at: view.address_of(&node.right)?,
             parent_at: view.address_of(&node.parent)?,
@@ -401,16 +403,19 @@ fn walk(
     const NODE: &str = "_MMVAD_SHORT";
     let mut note = |what: &str, link: Link, why, found: VirtAddr, expected: &str| {
         let missing = Incomplete::new(format!("{WHAT}: {what}"), link.at, why);
-        missing.of_field(link.structure, link.field, found, expected).add_to(incomplete);
+        // A pointer to a node that is merely not in the dump is not wrong.
+        let wrong = |missing: Incomplete| missing.of_field(link.structure, link.field, found, expected);
+        if why.is_nowhere() { wrong(missing) } else { missing }.add_to(incomplete);
     };
     let mut met = BTreeSet::new();
     // Nodes whose left side is being walked, with what hangs on their right.
-    let mut open: Vec<(Area, Link, VirtAddr)> = Vec::new();
+    let mut open: Vec<(Area, VirtAddr, Link, VirtAddr)> = Vec::new();
     let (mut next, mut parent, mut link) = (top, above, root);
     loop {
         while !next.is_null() {
             if met.len() >= MAX_AREAS {
-                note("more nodes than a process has", link, Absent::Malformed, next, "the end of the tree");
+                let what = format!("nodes beyond the first {MAX_AREAS}");
+                note(&what, link, Absent::Malformed, next, "the end of the tree");
                 next = VirtAddr(0);
             } else if !met.insert(next) {
                 note("nodes that were met before", link, Absent::Malformed, next, "a node that hangs nowhere else");
@@ -424,7 +429,8 @@ fn walk(
                             let what = "nodes that hang on another one than they say";
                             note(what, link, Absent::Malformed, node.parent, &expected);
                         }
-                        open.push((node.area, Link { structure: NODE, field: "Right", at: node.right_at }, node.right));
+                        let right_link = Link { structure: NODE, field: "Right", at: node.right_at };
+                        open.push((node.area, node.start_at, right_link, node.right));
                         (parent, next) = (next, node.left);
                         link = Link { structure: NODE, field: "Left", at: node.left_at };
                     }
@@ -435,10 +441,10 @@ fn walk(
                 }
             }
         }
-        let Some((area, right_link, right)) = open.pop() else { return };
+        let Some((area, start_at, right_link, right)) = open.pop() else { return };
         if let Some(before) = areas.last().filter(|before: &&Area| before.end >= area.start) {
             let what = "areas that begin before the one before them ends";
-            let place = Link { structure: NODE, field: "StartingVpn", at: area.at };
+            let place = Link { structure: NODE, field: "StartingVpn", at: start_at };
             note(what, place, Absent::Malformed, area.start, &format!("an address above {}", before.end));
         }
         (parent, next, link) = (area.at, right, right_link);
@@ -486,9 +492,9 @@ mod tests {
             flags: Ok(0),
             flags1: Ok(0),
         };
-        let [left_at, right_at, parent_at] = [VirtAddr(at), VirtAddr(at + 8), VirtAddr(at + 16)];
+        let [left_at, right_at, parent_at, start_at] = [0, 8, 16, 24].map(|offset| VirtAddr(at + offset));
         let [left, right, parent] = [left, right, parent].map(VirtAddr);
-        Node { left_at, right_at, parent_at, left, right, parent, area }
+        Node { start_at, left_at, right_at, parent_at, left, right, parent, area }
     }
 
     fn found(links: &Links, top: u64) -> (Vec<u64>, Vec<Incomplete>) {
@@ -513,6 +519,7 @@ mod tests {
         let links: Links = (1..=count).map(|at| (at, [at - 1, 0, (at + 1) % (count + 1)])).collect();
         let (areas, incomplete) = found(&links, count);
         assert_eq!((areas.len(), incomplete.len()), (MAX_AREAS, 1));
+        assert_eq!(incomplete[0].what, format!("tree of memory areas: nodes beyond the first {MAX_AREAS}"));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `doctor`: what is wrong with the dump, what is not in it, and which questions it can answer.
 
-use super::{Asked, Cell, Column, Kind, QUESTIONS, Question, Table, TableDef, Wanted, screen};
+use super::{Asked, Cell, Column, Kind, QUESTIONS, Table, TableDef, Wanted, screen};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::doctor::{Fault, Severity, examine};
-use crate::incomplete::{Place, Wrong};
+use crate::doctor::{self, Fault, Noticed, Severity};
+use crate::incomplete::{Incomplete, Place, Wrong};
 use crate::opened::OpenDump;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -31,6 +31,15 @@ pub struct Answerable {
     pub why: String,
 }
 
+/// All that is to be said about a dump.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnosis {
+    /// What is wrong or missing, the most severe first.
+    pub faults: Vec<Fault>,
+    /// What can be asked of it, one entry for each other question.
+    pub answers: Vec<Answerable>,
+}
+
 const NAME: &str = "doctor";
 
 /// The table.
@@ -53,10 +62,9 @@ pub const DOCTOR: Asked<Finding> = Asked {
     },
     parameters: &[],
     rows: |dump, _| {
-        let mut faults = examine(dump);
-        faults.sort_by_key(|fault| core::cmp::Reverse(fault.severity));
+        let Diagnosis { faults, answers } = diagnose(dump);
         let faults = faults.into_iter().map(Finding::Fault);
-        Ok((faults.chain(answers(dump).into_iter().map(Finding::Answer)).collect(), Vec::new()))
+        Ok((faults.chain(answers.into_iter().map(Finding::Answer)).collect(), Vec::new()))
     },
     remarks: |rows| {
         let faults = |test: &dyn Fn(&Fault) -> bool| {
@@ -91,13 +99,15 @@ const COLUMNS: &[Column<Finding>] = &[
     column("severity", Kind::Text, "how much depends on it: info, low, medium or high", |f| {
         fault(f, |fault| fault.severity.name().into())
     }),
-    column("check", Kind::Text, "the check that found it", |f| fault(f, |fault| fault.check.into())),
+    column("check", Kind::Text, "the check that found it, or the first question that noticed it", |f| {
+        fault(f, |fault| fault.check.into())
+    }),
     column("file_offset", Kind::Address, "where it lies in the file", |f| {
         fault(f, |fault| fault.file_offset.map(VirtAddr).into())
     }),
     column("address", Kind::Address, "where it lies in memory", |f| {
         fault(f, |fault| match fault.incomplete.place {
-            Place::Virtual(at) => at.into(),
+            Place::Virtual(at) | Place::User(at, _) => at.into(),
             Place::Physical(at) => at.into(),
             _ => Cell::Null,
         })
@@ -140,17 +150,24 @@ fn wrong(finding: &Finding, get: impl FnOnce(&Wrong) -> Cell) -> Cell {
     fault(finding, |fault| fault.incomplete.wrong.as_deref().map_or(Cell::Null, get))
 }
 
-/// Whether each question can be answered: all of them are asked.
-pub fn answers(dump: &OpenDump) -> Vec<Answerable> {
-    QUESTIONS.iter().filter(|question| question.name() != NAME).map(|question| answer(dump, *question)).collect()
-}
-
-fn answer(dump: &OpenDump, question: &dyn Question) -> Answerable {
-    let (answer, why) = match question.ask(dump, Wanted::All) {
-        Err(why) => ("no", why.to_string()),
-        Ok(table) => of_table(dump, &table),
-    };
-    Answerable { question: question.name(), answer, why }
+/// Examines a dump: every question is asked, and every structure walked that one is about.
+pub fn diagnose(dump: &OpenDump) -> Diagnosis {
+    let (mut answers, mut noticed) = (Vec::new(), Vec::new());
+    for question in QUESTIONS.iter().filter(|question| question.name() != NAME) {
+        let (answer, why) = match question.ask(dump, Wanted::All) {
+            Err(why) => ("no", why.to_string()),
+            Ok(table) => {
+                // What was wrong when the dump was opened is in every answer, and cost nothing unless something is missing.
+                let own = table.incomplete.get(dump.incomplete().len()..).unwrap_or_default();
+                noticed.push(Noticed { question: question.name(), incomplete: own.to_vec() });
+                of_table(&table, own)
+            }
+        };
+        answers.push(Answerable { question: question.name(), answer, why });
+    }
+    let mut faults = doctor::examine(dump, noticed);
+    faults.sort_by_key(|fault| core::cmp::Reverse(fault.severity));
+    Diagnosis { faults, answers }
 }
 
 /// Columns that are named as incomplete.
@@ -159,9 +176,8 @@ const MAX_COLUMNS: usize = 4;
 /// Missing things that are named.
 const MAX_NAMED: usize = 2;
 
-fn of_table(dump: &OpenDump, table: &Table) -> (&'static str, String) {
-    // What was wrong when the dump was opened is in every answer, and cost nothing unless something is missing.
-    let own = table.incomplete.get(dump.incomplete().len()..).unwrap_or_default();
+/// Whether an answer is whole, and what it says itself to be missing in it.
+fn of_table(table: &Table, own: &[Incomplete]) -> (&'static str, String) {
     let mut missing: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for row in &table.rows {
         for (heading, cell) in table.columns.iter().zip(row) {

@@ -83,8 +83,8 @@ pub(super) fn each<R>(
         make(&process, Inside { areas: Mapped::new(areas), loader }, rows);
     }
     if left > 0 {
-        let what = "processes beyond those that are looked into at once";
-        incomplete.push(Incomplete::new(what, "list of processes", Absent::Malformed).times(left));
+        let what = "processes with rows";
+        incomplete.push(Incomplete::beyond(what, "list of processes", MAX_ROWS).times(left));
     }
     Ok(incomplete)
 }

@@ -58,7 +58,7 @@ impl<R: Serialize> Serialize for Document<'_, R> {
 fn incomplete(missing: &Incomplete) -> Json {
     let (offset, at) = match missing.place {
         Place::File(offset) => (Some(Digits::of(offset)), None),
-        Place::Virtual(at) => (None, Some(Digits::of(at.0))),
+        Place::Virtual(at) | Place::User(at, _) => (None, Some(Digits::of(at.0))),
         Place::Physical(at) => (None, Some(Digits::of(at.0))),
         _ => (None, None),
     };

@@ -160,8 +160,7 @@ pub fn crossings(snapshot: &Snapshot, wanted: Wanted) -> Crossings {
     }
     let mut incomplete = holders.incomplete;
     if left > 0 {
-        let what = "crossings beyond those that are listed at once";
-        incomplete.push(Incomplete::new(what, "handle tables", crate::absent::Absent::Malformed).times(left));
+        incomplete.push(Incomplete::beyond("crossings", "handle tables", MAX_CROSSINGS).times(left));
     }
     Crossings { crossings, incomplete }
 }

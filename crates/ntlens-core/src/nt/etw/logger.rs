@@ -258,9 +258,6 @@ impl Logger {
         let links = u64::from(fields.consumer.links?.offset);
         let mut found = Consumers::default();
         let member = |at: VirtAddr| {
-            if found.processes.len() == MAX_CONSUMERS {
-                return Err(Absent::Malformed);
-            }
             let view = StructView::read(memory, at.wrapping_sub(links), fields.consumer.extent);
             let process = view.get(&fields.consumer.process_object).and_then(|at| Process::probe(&self.snapshot, at));
             // One that is broken ends the list: what is behind it is no more to be trusted.
@@ -269,12 +266,17 @@ impl Logger {
             Links::read(memory, at)
         };
         let list = list::walk(CONSUMERS, head, Links::read(memory, head), member, Vec::new);
+        found.processes.truncate(MAX_CONSUMERS);
         Ok(Consumers { incomplete: list.incomplete, ..found })
     }
 }
 
-const CONSUMERS: ListName =
-    ListName::new("list of consumers", "_WMI_LOGGER_CONTEXT.Consumers", "_ETW_REALTIME_CONSUMER.Links");
+const CONSUMERS: ListName = ListName::short(
+    "list of consumers",
+    "_WMI_LOGGER_CONTEXT.Consumers",
+    "_ETW_REALTIME_CONSUMER.Links",
+    MAX_CONSUMERS,
+);
 
 /// What the list of consumers of a session holds.
 #[derive(Default)]
@@ -355,6 +357,12 @@ mod tests {
         assert_eq!(mode_names(0x0a40_0000).len(), 3);
         assert_eq!(mode_names(0x4000_0000), ["bit_30"]);
         assert!(mode_names(0).is_empty());
+    }
+
+    #[test]
+    fn lists_with_more_consumers_than_are_taken_say_so() {
+        assert_eq!(CONSUMERS.most, MAX_CONSUMERS);
+        list::tests::check_that_the_cap_is_told(CONSUMERS);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod provider;
 
 use crate::absent::Absent;
 use crate::address::VirtAddr;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::kdbg::Kdbg;
 use crate::layout::field::{Embedded, Field};
 use crate::layout::view::StructView;
@@ -72,6 +72,9 @@ const SLOTS: u32 = 64;
 /// No machine has more: the registry's `EtwMaxLoggers` is documented to allow 32 to 256.
 const MAX_SLOTS: u32 = 256;
 
+/// A bucket of the table of providers. Symbols before Windows 10 do not name the type.
+const TABLE: &str = "_ETW_HASH_BUCKET";
+
 /// Sessions and providers of the host or of one container.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -94,7 +97,7 @@ pub struct Tracing {
 
 /// Where the sessions and providers of one part are.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Parts {
     slots: Result<Slots, Absent>,
     providers: Result<VirtAddr, Absent>,
 }
@@ -138,13 +141,21 @@ pub fn tracing(snapshot: &Snapshot, jobs: &Jobs) -> Tracing {
             // Builds before Windows 10 have no state.
             let old = matches!(snapshot.fields().etw.state.guid_hash_table, Err(Absent::NoSuchField));
             let variable = if old { "WmipLoggerContext" } else { "EtwpHostSiloState" };
-            found.incomplete.push(Incomplete::new("trace sessions and providers of the host", variable, why));
+            let what = "trace sessions and providers of the host";
+            let at = snapshot.symbol(variable);
+            let missing = Incomplete::new(what, at.map_or_else(|_| variable.into(), Place::from), why);
+            // A variable that can be read and leads nowhere is wrong itself.
+            let held = at.and_then(|at| snapshot.space().read_pointer(at)).ok().filter(|_| why.is_nowhere());
+            found.incomplete.push(match held {
+                Some(held) => missing.of_field(variable, "", held, "the address of the host's state"),
+                None => missing,
+            });
         }
     }
     for job in jobs.iter() {
         let Ok(globals) = job.silo_globals() else { continue };
         match state_of_globals(&globals) {
-            Ok(Some(state)) => found.add(snapshot, Some(job.address()), Place::of_state(snapshot, state)),
+            Ok(Some(state)) => found.add(snapshot, Some(job.address()), Parts::of_state(snapshot, state)),
             // A container that is only being made has none yet.
             Ok(None) => {}
             Err(why) => {
@@ -157,24 +168,28 @@ pub fn tracing(snapshot: &Snapshot, jobs: &Jobs) -> Tracing {
 }
 
 impl Tracing {
-    fn add(&mut self, snapshot: &Snapshot, silo: Option<VirtAddr>, place: Place) {
+    fn add(&mut self, snapshot: &Snapshot, silo: Option<VirtAddr>, place: Parts) {
         let loggers = place.slots.map(|slots| logger::loggers(snapshot, slots, &mut self.incomplete));
         let providers = place.providers.and_then(|table| provider::providers(snapshot, table, &mut self.incomplete));
         let what = if silo.is_some() { "of a container" } else { "of the host" };
-        let missing = [
-            ("sessions", "array of sessions", loggers.as_ref().err()),
-            ("providers", "EtwpGuidHashTable", providers.as_ref().err()),
-        ];
-        for (name, place, why) in missing {
-            if let Some(why) = why {
-                self.incomplete.push(Incomplete::new(format!("trace {name} {what}"), place, *why));
-            }
+        if let Err(why) = loggers {
+            self.incomplete.push(Incomplete::new(format!("trace sessions {what}"), "array of sessions", why));
+        }
+        if let Err(why) = providers {
+            let table = place.providers.map_or_else(|_| "EtwpGuidHashTable".into(), Place::from);
+            let missing = Incomplete::new(format!("trace providers {what}"), table, why);
+            // Of a table that can be read, no list was ever begun.
+            let begun = "lists that point at their entries or at themselves";
+            self.incomplete.push(match place.providers {
+                Ok(_) if why == Absent::Malformed => missing.of_field(TABLE, "ListHead", "null in every bucket", begun),
+                _ => missing,
+            });
         }
         self.parts.push(Part { silo, loggers, providers });
     }
 }
 
-impl Place {
+impl Parts {
     fn of_state(snapshot: &Snapshot, state: VirtAddr) -> Self {
         let fields = &snapshot.fields().etw.state;
         let view = StructView::read(snapshot.space(), state, fields.extent);
@@ -200,11 +215,11 @@ fn slots(snapshot: &Snapshot, view: &StructView) -> Result<Slots, Absent> {
 }
 
 /// Where the host's are.
-fn host(snapshot: &Snapshot) -> Result<Place, Absent> {
+fn host(snapshot: &Snapshot) -> Result<Parts, Absent> {
     let memory = snapshot.space();
     if let Ok(at) = snapshot.symbol("WmipLoggerContext") {
         let slots = Slots { at, count: SLOTS, state: None };
-        return Ok(Place { slots: Ok(slots), providers: snapshot.symbol("EtwpGuidHashTable") });
+        return Ok(Parts { slots: Ok(slots), providers: snapshot.symbol("EtwpGuidHashTable") });
     }
     let told = snapshot.symbol("EtwpHostSiloState").and_then(|at| memory.read_pointer(at));
     let of_globals = || match state_of_globals(&SiloGlobals::of_host(snapshot)?)? {
@@ -213,7 +228,7 @@ fn host(snapshot: &Snapshot) -> Result<Place, Absent> {
     };
     let told = told.and_then(|at| if at.is_kernel() { Ok(at) } else { Err(Absent::Malformed) });
     match told.or_else(|why| of_globals().map_err(|_| why)) {
-        Ok(state) => Ok(Place::of_state(snapshot, state)),
+        Ok(state) => Ok(Parts::of_state(snapshot, state)),
         Err(why) => of_debugger_data(snapshot).ok_or(why),
     }
 }
@@ -250,14 +265,14 @@ impl DebuggerData {
 }
 
 /// Where the host's are, without symbols.
-fn of_debugger_data(snapshot: &Snapshot) -> Option<Place> {
+fn of_debugger_data(snapshot: &Snapshot) -> Option<Parts> {
     let DebuggerData { array, loggers, state } = DebuggerData::read(snapshot)?;
     let fields = &snapshot.fields().etw.state;
     let around = fields.wmip_logger_context.ok().map(|field| array.wrapping_sub(field.offset.into()));
     let named = loggers.iter().filter_map(|logger| logger.get(|fields| &fields.silo_state).ok());
-    let mut places = around.into_iter().chain(state).chain(named).map(|state| Place::of_state(snapshot, state));
+    let mut places = around.into_iter().chain(state).chain(named).map(|state| Parts::of_state(snapshot, state));
     // Without a state that leads back to the array, what is known is the array.
-    let lone = || Place {
+    let lone = || Parts {
         slots: Ok(Slots { at: array, count: SLOTS, state: None }),
         providers: snapshot.symbol("EtwpGuidHashTable"),
     };

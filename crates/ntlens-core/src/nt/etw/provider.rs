@@ -7,7 +7,7 @@ use crate::incomplete::Incomplete;
 use crate::layout::field::{Bits, Embedded, Field, Scalar};
 use crate::layout::view::StructView;
 use crate::nt::guid::Guid;
-use crate::nt::list::{self, Links};
+use crate::nt::list::{self, Links, ListName};
 use crate::nt::process::Process;
 use crate::nt::snapshot::Snapshot;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -68,6 +68,10 @@ const BUCKET_SIZE: u64 = 0x38;
 const MAX_PROVIDERS: usize = 1 << 16;
 /// Registrations of all entries of one table that are listed.
 const MAX_REGISTRATIONS: usize = 1 << 17;
+
+const ENTRIES: ListName =
+    ListName::new("list of trace providers", "_ETW_HASH_BUCKET.ListHead", "_ETW_GUID_ENTRY.GuidList");
+const REGISTRATIONS: ListName = ListName::new("", "_ETW_GUID_ENTRY.RegListHead", "_ETW_REG_ENTRY.RegList");
 
 /// What a GUID stands for: the lists of a bucket in their order (`_ETW_GUID_TYPE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -217,15 +221,15 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn bucket(&mut self, head: VirtAddr, links: Links, guid_type: GuidType) {
         let memory = self.snapshot.space();
-        let seen = &mut self.seen;
+        let (seen, left) = (&mut self.seen, MAX_PROVIDERS.saturating_sub(self.found.len()));
         let member = |at: VirtAddr| {
             // An entry is in one list only, and once.
-            if !at.is_kernel() || seen.len() == MAX_PROVIDERS || !seen.insert(at) {
+            if !at.is_kernel() || !seen.insert(at) {
                 return Err(Absent::Malformed);
             }
             Links::read(memory, at)
         };
-        let list = list::walk("list of trace providers", head, Ok(links), member, Vec::new);
+        let list = list::walk(ENTRIES.at_most(left), head, Ok(links), member, Vec::new);
         self.incomplete.extend(list.incomplete);
         for at in list.members {
             let at = at.wrapping_sub(self.guid_list);
@@ -267,21 +271,21 @@ impl Walk<'_> {
             GuidType::Trace | GuidType::Notification => (fields.reg_list, &fields.guid_entry),
         };
         let links = u64::from(links?.offset);
-        let mut left = MAX_REGISTRATIONS.saturating_sub(self.registrations);
+        let left = MAX_REGISTRATIONS.saturating_sub(self.registrations);
         let mut views = BTreeMap::new();
         let member = |at: VirtAddr| {
             let view = StructView::read(memory, at.wrapping_sub(links), fields.extent);
-            if left == 0 || view.get(back)? != entry {
+            if view.get(back)? != entry {
                 return Err(Absent::Malformed);
             }
-            left -= 1;
             views.insert(at, view);
             Links::read(memory, at)
         };
         let head_links = Links::read(memory, head);
-        let list = list::walk(&format!("registrations of {entry}"), head, head_links, member, Vec::new);
+        let name = REGISTRATIONS.called(format!("registrations of {entry}")).at_most(left);
+        let list = list::walk(name, head, head_links, member, Vec::new);
         self.incomplete.extend(list.incomplete);
-        self.registrations += views.len();
+        self.registrations += list.members.len();
         head_links?;
         let listed = list.members.iter().filter_map(|at| views.get(at));
         Ok(listed.map(|view| Registration { address: view.at, registrant: self.registrant(view) }).collect())
@@ -311,6 +315,12 @@ impl Walk<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn lists_with_more_members_than_are_taken_say_so() {
+        list::tests::check_that_the_cap_is_told(ENTRIES.at_most(MAX_PROVIDERS));
+        list::tests::check_that_the_cap_is_told(REGISTRATIONS.at_most(MAX_REGISTRATIONS));
+    }
 
     proptest! {
         #[test]

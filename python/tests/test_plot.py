@@ -80,7 +80,9 @@ def test_what_is_missing_is_said(demo_bytes: bytes, name: str) -> None:
     cut = ignoring_open(demo_bytes[: len(demo_bytes) * 9 // 10])
     with pytest.warns(ntlens.IncompleteWarning) as caught:
         picture = plot.PICTURES[name](cut)
-    assert Path(caught[0].filename) == Path(__file__)
+        if name == "crossings":
+            plot.crossings(cut, border="silo")
+    assert {Path(warning.filename) for warning in caught} == {Path(__file__)}
     assert any(line.startswith("INCOMPLETE, ") for line in texts(picture))
 
 

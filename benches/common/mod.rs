@@ -207,11 +207,16 @@ impl Bench {
         for old in [&wheels, &package] {
             let _ = std::fs::remove_dir_all(old);
         }
-        let build: [&dyn AsRef<std::ffi::OsStr>; 6] = [&"maturin", &"build", &"--release", &"--locked", &"--out", &wheels];
+        let build: [&dyn AsRef<std::ffi::OsStr>; 6] =
+            [&"maturin", &"build", &"--release", &"--locked", &"--out", &wheels];
         let install: [&dyn AsRef<std::ffi::OsStr>; 9] =
             [&"pip", &"install", &"--quiet", &"--no-index", &"--find-links", &wheels, &"--target", &package, &"ntlens"];
         for arguments in [&build[..], &install[..]] {
-            let done = command(&python, &[&"-m"]).args(arguments.iter().map(AsRef::as_ref)).current_dir(&self.root).status().unwrap();
+            let done = command(&python, &[&"-m"])
+                .args(arguments.iter().map(AsRef::as_ref))
+                .current_dir(&self.root)
+                .status()
+                .unwrap();
             assert!(done.success(), "the package cannot be built and installed");
         }
         let mut command = Command::new(python);

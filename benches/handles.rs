@@ -7,19 +7,12 @@
 mod common;
 
 use common::{Bench, Entry, command, compare, memory_below};
-use ntlens_testkit::Machine;
 
 /// What vmi is asked for, and the names of the rights.
 const COLUMNS: &str = "pid,handle,type,granted_access,access,name";
 
-fn busy(processes: usize) -> Machine {
-    let mut machine = Bench::typical(processes);
-    machine.busy(140);
-    machine
-}
-
 fn main() {
-    let Some(bench) = Bench::start(busy) else { return };
+    let Some(bench) = Bench::start(Bench::busy) else { return };
     let dump = bench.dump("4-gib-busy", 4096, 400);
     let own = |question: &str, format: &str| command(&bench.ours, &[&question, &dump, &"--format", &format]);
     let rights = command(&bench.ours, &[&"handles", &dump, &"--format", &"jsonl", &"--columns", &COLUMNS]);

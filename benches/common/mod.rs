@@ -59,7 +59,8 @@ impl Entry {
     }
 }
 
-fn median(times: &[Duration]) -> f64 {
+/// The median in seconds.
+pub(crate) fn median(times: &[Duration]) -> f64 {
     let mut times = times.to_vec();
     times.sort_unstable();
     times.get(times.len() / 2).map_or(0.0, Duration::as_secs_f64)
@@ -139,6 +140,13 @@ impl Bench {
         Machine::typical(layouts(KERNEL).unwrap(), 7, processes)
     }
 
+    /// The same with 60,000 handles, if it has 400 processes.
+    pub(crate) fn busy(processes: usize) -> Machine {
+        let mut machine = Self::typical(processes);
+        machine.busy(140);
+        machine
+    }
+
     /// Makes a dump in a process of its own: the memory of this one is counted to each program that it starts.
     pub(crate) fn dump(&self, name: &str, mib: u64, processes: usize) -> PathBuf {
         let path = self.work.join(format!("{name}.dmp"));
@@ -183,6 +191,37 @@ impl Bench {
     fn has(&self, module: &str) -> bool {
         let import = format!("import {module}");
         command(self.python(), &[&"-c", &import]).output().is_ok_and(|output| output.status.success())
+    }
+
+    /// Python with this project's package, built for release, and pandas: by the environment that `cargo xtask test` makes,
+    /// or the one of `NTLENS_PYTHON`.
+    pub(crate) fn package(&self) -> Option<Command> {
+        let named = std::env::var_os("NTLENS_PYTHON").map(PathBuf::from);
+        let python = named.unwrap_or_else(|| self.root.join("target/python/bin/python"));
+        let has = command(&python, &[&"-c", &"import maturin, pandas, pyarrow"]).output();
+        if !has.is_ok_and(|output| output.status.success()) {
+            println!("the package is left out: {} has no maturin, pandas and pyarrow", python.display());
+            return None;
+        }
+        let (wheels, package) = (self.work.join("wheels"), self.work.join("package"));
+        for old in [&wheels, &package] {
+            let _ = std::fs::remove_dir_all(old);
+        }
+        let build: [&dyn AsRef<std::ffi::OsStr>; 6] =
+            [&"maturin", &"build", &"--release", &"--locked", &"--out", &wheels];
+        let install: [&dyn AsRef<std::ffi::OsStr>; 9] =
+            [&"pip", &"install", &"--quiet", &"--no-index", &"--find-links", &wheels, &"--target", &package, &"ntlens"];
+        for arguments in [&build[..], &install[..]] {
+            let done = command(&python, &[&"-m"])
+                .args(arguments.iter().map(AsRef::as_ref))
+                .current_dir(&self.root)
+                .status()
+                .unwrap();
+            assert!(done.success(), "the package cannot be built and installed");
+        }
+        let mut command = Command::new(python);
+        command.env("PYTHONPATH", package);
+        Some(command)
     }
 
     fn script(&self, name: &str) -> PathBuf {

@@ -6,13 +6,16 @@ by the button of a notebook.
 
 import json
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 from jupyter_client.manager import KernelManager
 
 code, *interrupt = sys.argv[1:]
-# By files of this machine, without network.
-manager = KernelManager(kernel_name="python3", transport="ipc")
+# By files of this machine, without network; they would outlive the kernel.
+sockets = tempfile.TemporaryDirectory()
+manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(Path(sockets.name) / "kernel"))
 manager.start_kernel()
 client = manager.client()
 client.start_channels()
@@ -38,6 +41,7 @@ reply = client.execute_interactive(code, output_hook=output, timeout=60)["conten
 seconds = time.monotonic() - interrupted if interrupted is not None else None
 client.stop_channels()
 manager.shutdown_kernel(now=True)
+sockets.cleanup()
 print(
     json.dumps(
         {"status": reply["status"], "error": reply.get("ename"), "shown": shown, "text": text, "seconds": seconds}

@@ -36,8 +36,14 @@ def run(tmp_path: Path) -> Run:
             environment["NTLENS_DUMP"] = str(dump)
         program = [sys.executable, Path(__file__).with_name("run_notebook.py")]
         notebook = ROOT / "examples" / f"{name}.ipynb"
-        done = subprocess.run([*program, notebook, RESULTS[name]], env=environment, capture_output=True, text=True)
+        here = tmp_path / "here"
+        here.mkdir(exist_ok=True)
+        done = subprocess.run(
+            [*program, notebook, RESULTS[name]], env=environment, cwd=here, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
+        # Neither a notebook nor its kernel leaves files where it was started.
+        assert not list(here.iterdir())
         said = json.loads(done.stdout)
         return said["result"], said["outputs"]
 

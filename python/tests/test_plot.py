@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pytest
 from conftest import machines
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from test_truth import number, opened, protection
 
 import ntlens
 from ntlens import plot
+from ntlens.plot._picture import MARGIN
 from ntlens.plot._text import clean, fit
 
 #: Pictures that a tall page of a report can hold, in inches.
@@ -41,6 +44,12 @@ def ignoring(dump: ntlens.Dump, name: str, **options: Any) -> Figure:
         # Some machines are damaged, and the pictures say so.
         warnings.simplefilter("ignore", ntlens.IncompleteWarning)
         return plot.PICTURES[name](dump, **options)
+
+
+def ignoring_open(data: bytes) -> ntlens.Dump:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ntlens.IncompleteWarning)
+        return ntlens.open(data)
 
 
 def changed(demo: ntlens.Dump, data: bytes, pid: int, field: str, value: bytes) -> ntlens.Dump:
@@ -68,13 +77,29 @@ def test_every_picture_says_what_it_is_of(demo: ntlens.Dump, name: str) -> None:
 
 @pytest.mark.parametrize("name", plot.PICTURES)
 def test_what_is_missing_is_said(demo_bytes: bytes, name: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ntlens.IncompleteWarning)
-        cut = ntlens.open(demo_bytes[: len(demo_bytes) * 9 // 10])
+    cut = ignoring_open(demo_bytes[: len(demo_bytes) * 9 // 10])
     with pytest.warns(ntlens.IncompleteWarning) as caught:
         picture = plot.PICTURES[name](cut)
-    assert Path(caught[0].filename) == Path(__file__)
+        if name == "crossings":
+            plot.crossings(cut, border="silo")
+    assert {Path(warning.filename) for warning in caught} == {Path(__file__)}
     assert any(line.startswith("INCOMPLETE, ") for line in texts(picture))
+
+
+@pytest.mark.parametrize("machine", machines("e5"), indirect=True)
+def test_text_keeps_to_its_room_at_every_resolution(machine: Any) -> None:
+    """The line of what is missing is as long as a line can be; beside it the page is empty."""
+    dump = opened(machine)
+    for name in plot.PICTURES:
+        picture = ignoring(dump, name)
+        [line] = [text for text in texts(picture) if text.startswith("INCOMPLETE, ")]
+        assert line.endswith("…")
+        for dpi in (80, 110):
+            picture.set_dpi(dpi)
+            canvas = FigureCanvasAgg(picture)
+            canvas.draw()
+            margin = np.asarray(canvas.buffer_rgba())[:, -int(0.8 * MARGIN * dpi) :]
+            assert margin.shape[1] > 10 and (margin == 255).all(), (name, dpi)
 
 
 def test_the_layout_of_another_revision_is_said(machine: Any) -> None:

@@ -132,8 +132,11 @@ def test_a_terminal_has_a_line_and_loses_it() -> None:
 def in_kernel(folder: Path, *arguments: str) -> Any:
     environment = os.environ | dict.fromkeys(("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"), str(folder))
     program = [sys.executable, str(Path(__file__).with_name("run_cell.py")), *arguments]
-    done = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=120)
+    here = folder / "here"
+    here.mkdir()
+    done = subprocess.run(program, env=environment, cwd=here, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+    assert not list(here.iterdir())
     return json.loads(done.stdout)
 
 

@@ -6,11 +6,13 @@ import io
 import mmap
 import zipfile
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 import ntlens
+from ntlens import _archive
 
 
 class Counted(io.RawIOBase):
@@ -18,6 +20,9 @@ class Counted(io.RawIOBase):
 
     def __init__(self, data: bytes) -> None:
         self.inner, self.count = io.BytesIO(data), 0
+
+    def seekable(self) -> bool:
+        return True
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         return self.inner.seek(offset, whence)
@@ -78,6 +83,59 @@ def test_a_member_of_an_archive(tmp_path: Path, demo_bytes: bytes, expected: lis
             dump = ntlens.open(member)
             assert dump.name == "demo.dmp"
             assert dump.processes().to_dicts() == expected
+
+
+def stream(size: int, seed: int = 1) -> bytes:
+    """Bytes with much and with little in them."""
+    random = Random(seed)
+    pieces = [bytes(random.randrange(1, 200_000)) if random.random() < 0.5 else random.randbytes(50_000)]
+    while sum(map(len, pieces)) < size:
+        pieces.append(bytes(random.randrange(1, 900_000)) if random.random() < 0.3 else random.randbytes(30_000))
+    return b"".join(pieces)[:size]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_is_read_where_it_is_touched(compression: int) -> None:
+    data, file = stream(16 << 20), io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr("before", b"x" * 1000)
+        archive.writestr("dump", data)
+        archive.writestr("after", stream(100_000, 2))
+    packed = Counted(file.getvalue())
+    with zipfile.ZipFile(packed) as archive, archive.open("dump") as member:
+        view = _archive.seekable(member)
+        assert isinstance(view, _archive.Stored) and view.seek(0, 2) == len(data)
+        random = Random(3)
+        packed.count = 0
+        for _ in range(300):
+            offset, size = random.randrange(len(data)), random.choice([1, 16, 4096, 65536])
+            view.seek(offset)
+            read = bytearray()
+            while len(read) < min(size, len(data) - offset):
+                read += view.read(size - len(read))
+            assert read == data[offset : offset + size]
+        # `zipfile` itself would read more than 1 GiB for it.
+        assert packed.count < (12 * len(data) if compression else 300 << 16)
+        view.seek(len(data))
+        assert view.read(10) == b""
+
+
+def test_members_of_other_kinds_are_read_as_they_are(demo_bytes: bytes) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("bz2", bytes(1000), zipfile.ZIP_BZIP2)
+        archive.writestr("deflated", stream(100_000), zipfile.ZIP_DEFLATED)
+    with zipfile.ZipFile(file) as archive, archive.open("bz2") as member:
+        assert _archive.seekable(member) is member
+    assert _archive.seekable(file) is file
+    # What an archive says of a member may be a lie.
+    with zipfile.ZipFile(file) as archive:
+        archive.getinfo("deflated").file_size = 1 << 40
+        view = _archive.seekable(archive.open("deflated"))
+        assert view.seek(0, 2) == 1 << 40
+        view.seek(1 << 39)
+        with pytest.raises(zipfile.BadZipFile, match="deflated is shorter than the archive says"):
+            view.read(10)
 
 
 def test_a_file_of_fsspec(demo_bytes: bytes, expected: list[dict[str, Any]]) -> None:

@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bits of the size of a block of a file object, which may be far away: 64 KiB.
 const BLOCK_BITS: u8 = 16;
-/// Bits of the number of blocks that are kept: 16 MiB together.
-const SLOT_BITS: u8 = 8;
+/// Bits of the number of blocks that are kept: 64 MiB together, if as much is read.
+const SLOT_BITS: u8 = 10;
 /// The same for an object with a buffer, whose bytes are near: pages, 8 MiB together.
 const PAGE_BITS: u8 = 12;
 const PAGES_BITS: u8 = 11;
@@ -44,7 +44,8 @@ pub(crate) fn given(object: &Bound<'_, PyAny>) -> PyResult<Given> {
         return Ok(shared(name, BlockCache::new(buffer, PAGE_BITS, PAGES_BITS)));
     }
     if object.hasattr(intern!(py, "read"))? && object.hasattr(intern!(py, "seek"))? {
-        let file = FileObject::new(object)?;
+        let view = py.import(intern!(py, "ntlens._archive"))?.call_method1(intern!(py, "seekable"), (object,))?;
+        let file = FileObject::new(&view)?;
         let name = object.getattr(intern!(py, "name")).and_then(|name| name.extract::<String>());
         let name = name.unwrap_or_else(|_| object.get_type().to_string());
         return Ok(shared(name, BlockCache::new(file, BLOCK_BITS, SLOT_BITS)));

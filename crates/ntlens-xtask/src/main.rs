@@ -10,6 +10,7 @@ mod pack;
 mod python;
 mod stubs;
 mod test;
+mod wheels;
 
 use failure::Failure;
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ const CHORES: &[Chore] = &[
     ("pack", pack::ABOUT, pack::run),
     ("demo", demo::ABOUT, demo::run),
     ("stubs", stubs::ABOUT, stubs::run),
+    ("wheels", wheels::ABOUT, wheels::run),
 ];
 
 fn main() -> ExitCode {

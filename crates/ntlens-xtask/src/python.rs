@@ -32,15 +32,21 @@ const PYTHONS: [&str; 3] = ["python3.11", "python3", "python"];
 /// Succeeds where the wheel can be installed.
 const NEW_ENOUGH: &str = "import sys; sys.exit(sys.version_info < (3, 11))";
 
+/// Lets a build ask no Python what it is for: the package is for all of them, and what asks another one builds anew.
+pub(crate) const ANY_PYTHON: (&str, &str) = ("PYO3_NO_PYTHON", "1");
+
+/// A Python with everything that builds and checks the package, made once; `None` where that cannot be done.
+pub(crate) fn tools(root: &Path) -> Option<PathBuf> {
+    let fits =
+        |name: &&&str| Command::new(name).args(["-c", NEW_ENOUGH]).output().is_ok_and(|output| output.status.success());
+    PYTHONS.iter().find(fits).and_then(|python| environment(python, &root.join("target/python"), &PACKAGES))
+}
+
 /// Builds the wheel and checks it, or says why that is skipped.
 pub(crate) fn run(root: &Path, shared: Option<&Path>) -> Result<(), Failure> {
     crate::stubs::run(&["--check".into()])?;
     println!("== Python stubs: as the registry has it");
-    let fits =
-        |name: &&&str| Command::new(name).args(["-c", NEW_ENOUGH]).output().is_ok_and(|output| output.status.success());
-    let venv = root.join("target/python");
-    let python = PYTHONS.iter().find(fits).and_then(|python| environment(python, &venv, &PACKAGES));
-    let Some(python) = python else {
+    let Some(python) = tools(root) else {
         println!("== Python: skipped, Python 3.11 or later or the packages {PACKAGES:?} cannot be had here");
         return Ok(());
     };
@@ -57,7 +63,8 @@ pub(crate) fn run(root: &Path, shared: Option<&Path>) -> Result<(), Failure> {
     let wheels = root.join("target/wheels");
     // A wheel of an earlier version is none of this run.
     let _ = std::fs::remove_dir_all(&wheels);
-    step("Python wheel", module(&["maturin", "build", "--locked", "--out"]).arg(&wheels))?;
+    let mut wheel = module(&["maturin", "build", "--locked", "--out"]);
+    step("Python wheel", wheel.arg(&wheels).envs([ANY_PYTHON]))?;
     let wheel = only_wheel(&wheels)?;
     step("Python binary interface", module(&["abi3audit", "--strict"]).arg(&wheel))?;
     step("Python install", module(&["pip", "install", "--quiet", "--force-reinstall", "--no-deps"]).arg(&wheel))?;

@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let python = peers(&root);
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
-        command.current_dir(&root).args(arguments);
+        command.current_dir(&root).args(arguments).envs([crate::python::ANY_PYTHON]);
         if let Some(python) = &python {
             command.env("NTLENS_PEERS_PYTHON", python);
         }

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from io import BytesIO
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -42,6 +44,11 @@ PROTECTION = {"None": PAPER, "PPL": "#cfe3cf", "PP": "#7fb77f", "Protected": "#7
 
 class Picture(Figure):
     """A figure that a notebook shows, whether or not it has set up matplotlib."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        # The hints of a font make letters of some sizes a tenth wider, and what was fitted would leave the page.
+        with rc_context({"text.hinting": "none"}):
+            super().draw(renderer)
 
     def _repr_png_(self) -> bytes:
         file = BytesIO()

@@ -113,7 +113,7 @@ def crossings(dump: ntlens.Dump, *, border: str = "session", holders: int = 24, 
         raise ValueError(f"no border is named {border!r}: {', '.join(BORDERS)}")
     table = dump._ask("crossings", (), {"border": border})
     kind = BORDERS[border]
-    places = _silos(dump) if border == "silo" else {}
+    places = _silos(dump._ask("silos", (), {})) if border == "silo" else {}
     left, right = Totals(), Totals()
     texts: tuple[dict[Hashable, str], dict[Hashable, str]] = {}, {}
     edges: Counter[Edge] = Counter()
@@ -144,12 +144,11 @@ def crossings(dump: ntlens.Dump, *, border: str = "session", holders: int = 24, 
     return sheet.picture
 
 
-def _silos(dump: ntlens.Dump) -> dict[str, str]:
+def _silos(silos: ntlens.Table) -> dict[str, str]:
     """What silos are called, by what they are called by their address alone."""
-    rows = dump.silos()
     return {
         f"silo {row.job:#018x}": f"{row.silo_kind} {row.silo_id}"
-        for row in rows
+        for row in silos
         if None not in (row.job, row.silo_kind, row.silo_id)
     }
 

@@ -49,13 +49,14 @@ fn turns(mut python: Command, path: &Path) -> (usize, f64, f64, f64) {
         say.write_all(b"\n").unwrap();
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
-        let told: Vec<f64> = line.split_whitespace().map(|word| word.parse().unwrap()).collect();
-        assert_eq!(told[0] as usize, rows, "both have the same rows");
+        let (count, times) = line.split_once(' ').unwrap();
+        assert_eq!(count.parse::<usize>().unwrap(), rows, "both have the same rows");
+        let told: Vec<f64> = times.split_whitespace().map(|word| word.parse().unwrap()).collect();
         // The first round warms both.
         if round > 0 {
             bare.push(time);
-            asked.push(Duration::from_secs_f64(told[1]));
-            frame.push(Duration::from_secs_f64(told[2]));
+            asked.push(Duration::from_secs_f64(told[0]));
+            frame.push(Duration::from_secs_f64(told[1]));
         }
     }
     drop(say);

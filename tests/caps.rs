@@ -157,7 +157,7 @@ const CAPS: &[Cap] = &[
     Cap("nt/service_table.rs", "MAX_SERVICES", Told(HERE, "variables_that_claim_too_much")),
     Cap("nt/sid.rs", "MAX_ENTRIES", Told(HERE, "variables_that_claim_too_much")),
     Cap("nt/sid.rs", "MAX_PARTS", Judged("no SID has more; the cell says so")),
-    Cap("nt/snapshot.rs", "MAX_BIT", Impossible("an entry of a page table has 64 bits")),
+    Cap("nt/pte_rules.rs", "MAX_BIT", Impossible("an entry of a page table has 64 bits")),
     Cap("nt/snapshot.rs", "MAX_PID", Judged("no id is larger")),
     Cap(
         "nt/symbolic_link.rs",

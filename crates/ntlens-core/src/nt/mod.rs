@@ -49,6 +49,7 @@ pub mod privilege;
 pub mod process;
 pub mod processor;
 pub mod protection;
+mod pte_rules;
 pub mod scheduling_group;
 pub mod security;
 pub mod select;

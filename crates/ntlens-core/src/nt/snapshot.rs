@@ -9,8 +9,7 @@ use crate::incomplete::Incomplete;
 use crate::kdbg::{Encoding, Kdbg};
 use crate::layout::source::{ImageSymbols, LayoutSource};
 use crate::layout::view::StructView;
-use crate::layout::{Layouts, PdbId, Type};
-use crate::memory::pte::PteRules;
+use crate::layout::{Layouts, PdbId};
 use crate::memory::{PagedSpace, VirtualMemory};
 use crate::nt::census::{self, Processes};
 use crate::nt::context::Context;
@@ -28,7 +27,7 @@ use crate::nt::processor::{self, Processor};
 use crate::nt::select::{KernelMarks, Origin, Selected, describe, select};
 use crate::nt::space::Space;
 use crate::nt::unloaded::{self, Unloaded};
-use crate::nt::{builds, shared_data};
+use crate::nt::{builds, pte_rules, shared_data};
 use crate::spread::{OneByOne, Spread};
 use crate::text;
 use alloc::boxed::Box;
@@ -268,7 +267,7 @@ impl Snapshot {
 }
 
 /// The address of a symbol in the image at a base.
-fn symbol(layouts: &Layouts, base: VirtAddr, name: &str) -> Result<VirtAddr, Absent> {
+pub(super) fn symbol(layouts: &Layouts, base: VirtAddr, name: &str) -> Result<VirtAddr, Absent> {
     layouts.symbol(name).map(|rva| base.wrapping_add(rva.0))
 }
 
@@ -457,7 +456,7 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
         Some(kdbg) => (Some(kdbg), kdbg_at),
         None => decoded.map_or((None, None), |(at, kdbg)| (Some(kdbg), Some(at))),
     };
-    let rules = pte_rules(&space, base, layouts, build);
+    let rules = pte_rules::of(&space, base, layouts, build);
     let space = space.with_rules(rules);
     let fields = Fields::resolve(layouts);
     let mut all = dump.incomplete.clone();
@@ -519,38 +518,6 @@ fn decode_kdbg(
         });
         found.map(|kdbg| (at, kdbg))
     })
-}
-
-/// A frame number ends below bit 52, whatever a layout says.
-const MAX_BIT: u8 = 51;
-
-/// How this kernel writes entries of page tables that are not valid.
-fn pte_rules(space: &PagedSpace, base: VirtAddr, layouts: &Layouts, build: Option<u32>) -> PteRules {
-    let bits = |structure, field| match layouts.place(structure, field).map(|place| place.ty) {
-        Ok(Type::Bits { position, length, .. }) => Some((position, length)),
-        _ => None,
-    };
-    let known = *space.rules();
-    PteRules {
-        page_file_low: bits("_MMPTE_SOFTWARE", "PageFileLow")
-            .map_or(known.page_file_low, |(position, _)| position.min(MAX_BIT)),
-        frame_bits: bits("_MMPTE_TRANSITION", "PageFrameNumber")
-            .map_or(known.frame_bits, |(_, length)| length.min(MAX_BIT)),
-        invalid_mask: invalid_mask(space, base, layouts),
-        file_backed_marker: build.is_some_and(|build| build >= builds::FIRST_BUILD_WITH_FILE_BACKED_MARKER),
-        ..known
-    }
-}
-
-/// The bits that the kernel inverts in entries that are not valid.
-fn invalid_mask(space: &PagedSpace, base: VirtAddr, layouts: &Layouts) -> Option<u64> {
-    let symbol = |name| symbol(layouts, base, name).ok();
-    let in_state = || {
-        let place = layouts.place("_MI_SYSTEM_INFORMATION", "Hardware.InvalidPteMask").ok()?;
-        Some(symbol("MiState")?.wrapping_add(place.offset.into()))
-    };
-    let at = symbol("MiInvalidPteMask").or_else(in_state)?;
-    space.read_u64(at).ok()
 }
 
 fn heads(

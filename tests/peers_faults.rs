@@ -28,8 +28,8 @@ const ELSEWHERE: [(&str, &str, &str); 22] = [
     ("kdmp-parser-rs: reads that cross page ends", "tests/peers.rs", "kdmp_parser_reads_the_same_bytes"),
     (
         "kdmp-parser: SIGBUS when the file is cut while open",
-        "tests/hostile/reads.rs",
-        "a_file_that_is_cut_while_it_is_open_gives_an_error_and_no_signal",
+        "tests/faults/files.rs",
+        "a_file_that_changes_while_it_is_read_gives_what_is_left_and_no_signal",
     ),
     ("kdmp-parser, vmi: a looped module list never ends", "tests/hostile/kernel.rs", "one_broken_link_loses_no_module"),
     ("vmi: a looped process list never ends", "tests/hostile/kernel.rs", "one_broken_link_loses_no_process"),
@@ -60,7 +60,7 @@ const ELSEWHERE: [(&str, &str, &str); 22] = [
         "names_of_sensors_are_kept_in_json_and_shown_harmless_elsewhere",
     ),
     ("volatility3: a bomb of xz", "crates/ntlens-symbols/src/file/tests.rs", "what_unpacks_without_end_is_cut_off"),
-    ("all: a FIFO blocks the reader", "tests/hostile/files.rs", "pipes_devices_and_loops_of_links_are_refused_at_once"),
+    ("all: a FIFO blocks the reader", "tests/faults/files.rs", "what_is_no_file_of_its_kind_is_refused_by_what_it_is"),
     ("all: the same, in time", "tests/faults/bounds.rs", "a_pipe_and_a_device_are_refused_within_a_tenth_of_a_second"),
     (
         "kdmp-parser-rs: keeps bit 45 of a frame in transition",

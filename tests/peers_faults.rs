@@ -61,7 +61,7 @@ const ELSEWHERE: [(&str, &str, &str); 22] = [
     ),
     ("volatility3: a bomb of xz", "crates/ntlens-symbols/src/file/tests.rs", "what_unpacks_without_end_is_cut_off"),
     ("all: a FIFO blocks the reader", "tests/faults/files.rs", "what_is_no_file_of_its_kind_is_refused_by_what_it_is"),
-    ("all: the same, in time", "tests/faults/bounds.rs", "a_pipe_and_a_device_are_refused_within_a_tenth_of_a_second"),
+    ("all: the same, in time", "tests/faults/files.rs", "what_is_no_file_of_its_kind_is_refused_by_what_it_is"),
     (
         "kdmp-parser-rs: keeps bit 45 of a frame in transition",
         "crates/ntlens-core/src/memory/pte.rs",

@@ -2,8 +2,9 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use crate::common::{Tally, address, document};
-use ntlens::OpenDump;
 use ntlens::layout::Layouts;
+use ntlens::layout::source::{Given, ImageSymbols, LayoutSource, TableInfo};
+use ntlens::{CoreError, OpenDump};
 use ntlens_testkit::truth::{Handle, Process, Truth};
 use ntlens_testkit::{
     CallbackKind, CallbackSpec, DumpOptions, Image, Kind, LoggerSpec, Machine, ProcessSpec, ProviderKind, ProviderSpec,
@@ -586,5 +587,26 @@ pub(crate) fn check_user_memory(tally: &mut Tally, place: &str, dump: &OpenDump,
             let reason = read.err().map(|hole| hole.why.reason());
             tally.check("user memory", &place, &reason.into(), &"not-in-dump".into());
         }
+    }
+}
+
+/// Layouts of one kernel, whatever its symbols are.
+pub(crate) struct One(pub(crate) Layouts);
+
+impl LayoutSource for One {
+    fn name(&self) -> &'static str {
+        "one"
+    }
+
+    fn tables(&self) -> Vec<TableInfo> {
+        Vec::new()
+    }
+
+    fn load(&self, _: &[usize]) -> Result<Vec<Layouts>, CoreError> {
+        Ok(Vec::new())
+    }
+
+    fn exact(&self, _: Option<&ImageSymbols>) -> Result<Option<Given>, CoreError> {
+        Ok(Some(Given { layouts: self.0.clone(), source: "one".into() }))
     }
 }

@@ -1,12 +1,11 @@
 //! Machines of the testkit, of every build.
 
 use crate::common::{Tally, address, document, rows};
-use crate::kit::{bare, dump, kernel, offset, open, symbol, typical};
+use crate::kit::{One, bare, dump, kernel, offset, open, symbol, typical};
 use crate::remarks;
-use ntlens::layout::source::{Given, ImageSymbols, LayoutSource, TableInfo};
-use ntlens::layout::{FieldDef, Layouts, Type};
+use ntlens::OpenDump;
+use ntlens::layout::{FieldDef, Type};
 use ntlens::nt::snapshot::Options;
-use ntlens::{CoreError, OpenDump};
 use ntlens_testkit::{Kind, Machine, Truth, Win32k, truth};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -173,27 +172,6 @@ fn a_processor_that_was_not_stopped_has_no_registers() {
         assert_eq!(remarks(&dump, "idt"), Vec::<String>::new());
     }
     tally.finish("registers that were not saved");
-}
-
-/// Layouts of one kernel, whatever its symbols are.
-pub(crate) struct One(pub(crate) Layouts);
-
-impl LayoutSource for One {
-    fn name(&self) -> &'static str {
-        "one"
-    }
-
-    fn tables(&self) -> Vec<TableInfo> {
-        Vec::new()
-    }
-
-    fn load(&self, _: &[usize]) -> Result<Vec<Layouts>, CoreError> {
-        Ok(Vec::new())
-    }
-
-    fn exact(&self, _: Option<&ImageSymbols>) -> Result<Option<Given>, CoreError> {
-        Ok(Some(Given { layouts: self.0.clone(), source: "one".into() }))
-    }
 }
 
 /// Kernels of Windows 7 before KVA shadow lead a vector into code inside of its interrupt object.

@@ -1,8 +1,8 @@
 //! Facts of the whole system.
 
 use crate::common::{Tally, address, rows};
-use crate::kit::{dump, kernel, open};
-use crate::machines::{BUILDS, One, machine};
+use crate::kit::{One, dump, kernel, open};
+use crate::machines::{BUILDS, machine};
 use crate::remarks;
 use ntlens::OpenDump;
 use ntlens::address::Rva;

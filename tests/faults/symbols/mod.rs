@@ -10,12 +10,13 @@ mod packed;
 mod pdb;
 
 use crate::judge::Answers;
+use crate::kit::One;
 use crate::measure::{Cost, guarded, measured};
 use crate::patched::LAYOUTS;
 use crate::subject::{LISTED, Rows, SUBJECTS, Subject};
 use crate::table::Met;
 use crate::{ALONE, MOST_MEMORY, MOST_TIME, common, seeds};
-use ntlens::layout::source::{Given, ImageSymbols, LayoutSource, TableInfo};
+use ntlens::layout::source::LayoutSource;
 use ntlens::layout::{Layouts, PdbId};
 use ntlens::nt::snapshot::Options;
 use ntlens::symbols::path::SymbolPath;
@@ -136,27 +137,6 @@ fn as_given(path: &Path) -> Symbols {
     let mut search = SymbolPath::new();
     search.push(path).unwrap();
     Symbols::embedded().unwrap().with_path(search)
-}
-
-/// The layouts of a file for a kernel that nobody else knows.
-struct Alone(Layouts);
-
-impl LayoutSource for Alone {
-    fn name(&self) -> &'static str {
-        "alone"
-    }
-
-    fn tables(&self) -> Vec<TableInfo> {
-        Vec::new()
-    }
-
-    fn load(&self, _: &[usize]) -> Result<Vec<Layouts>, CoreError> {
-        Ok(Vec::new())
-    }
-
-    fn exact(&self, _: Option<&ImageSymbols>) -> Result<Option<Given>, CoreError> {
-        Ok(Some(Given { layouts: self.0.clone(), source: "alone".into() }))
-    }
 }
 
 /// Whether two tables say the same.
@@ -301,7 +281,7 @@ fn every_fault_of_a_file_of_symbols_is_refused_or_does_no_harm() {
                     // The same of a kernel that is not embedded: nothing but the dump can contradict the file.
                     if let Some(table) = outcome.lie {
                         lies += 1;
-                        if let Ok(found) = answers(&Alone(table.layouts))
+                        if let Ok(found) = answers(&One(table.layouts))
                             && let Err(why) = untrue(&found)
                         {
                             let word = if found.says_more(&TRUTH.0) { "with" } else { "without" };

@@ -49,9 +49,9 @@ pub(crate) fn dump_file(packed: &Path) -> PathBuf {
         |path: &Path| Some(fs::metadata(path).ok()?.modified().ok()? >= fs::metadata(packed).ok()?.modified().ok()?);
     if fresh(&path) != Some(true) {
         // Tests run side by side: the file appears whole or not at all.
-        let part = path.with_extension(format!("{}.{:?}", std::process::id(), std::thread::current().id()));
-        fs::write(&part, unpack(packed)).expect("room for an unpacked dump");
-        fs::rename(&part, &path).expect("a rename");
+        let part = tempfile::NamedTempFile::new_in(env!("CARGO_TARGET_TMPDIR")).expect("a file beside the tests");
+        fs::write(part.path(), unpack(packed)).expect("room for an unpacked dump");
+        part.persist(&path).expect("a rename");
     }
     path
 }

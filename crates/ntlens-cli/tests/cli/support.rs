@@ -146,12 +146,12 @@ pub(crate) fn sample() -> &'static Sample {
     })
 }
 
-/// A file of the tests' own. It appears whole or not at all: tests may run in several processes.
+/// A file of the tests' own. It appears whole or not at all: tests run side by side, in threads and in processes.
 pub(crate) fn write(name: &str, fill: impl FnOnce(&Path)) -> String {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let part = folder.join(format!("{name}.{}", std::process::id()));
+    let part = tempfile::NamedTempFile::new_in(folder).expect("a file beside the tests").into_temp_path();
     fill(&part);
     let path: PathBuf = folder.join(name);
-    fs::rename(part, &path).expect("a rename");
+    part.persist(&path).expect("a rename");
     path.into_os_string().into_string().expect("a path in Unicode")
 }

@@ -22,7 +22,7 @@ pub struct Bitmap {
 enum Form {
     /// As it is.
     Bits(Arc<Bits>),
-    /// The runs of set bits, in order.
+    /// The runs of set bits, in order. Frames behind the largest offset of a file are in none.
     Runs(Arc<Vec<RunStart>>),
 }
 
@@ -232,7 +232,7 @@ impl Bitmap {
         }
     }
 
-    /// The runs of set bits, in order.
+    /// The runs of set bits, in order. Frames behind the largest offset of a file are in none.
     pub(super) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let (mut from, mut index, mut rank) = (0, 0, 0_u64);
         core::iter::from_fn(move || {
@@ -248,7 +248,7 @@ impl Bitmap {
                     (first, count)
                 }
             };
-            let offset = self.first_page.saturating_add(rank.saturating_mul(PAGE_SIZE));
+            let offset = rank.checked_mul(PAGE_SIZE)?.checked_add(self.first_page)?;
             rank += count;
             Some(Run { first: Pfn(first), count, offset })
         })
@@ -343,6 +343,16 @@ mod tests {
         assert_eq!(bitmap.described, 11);
         assert_eq!(bitmap.offset(Pfn(10)), Some(0x3000 + 10 * 0x1000));
         assert_eq!(bitmap.offset(Pfn(11)), None);
+    }
+
+    #[test]
+    fn frames_behind_the_end_of_numbers_are_in_no_run() {
+        // Two pages have a place, the third would begin beyond it.
+        let frames = Frames::Bitmap(Bitmap::new(vec![0b1101_0001, 0], 16, u64::MAX - 0x1fff));
+        let runs: Vec<_> = frames.runs().collect();
+        assert_eq!(runs.iter().map(|run| (run.first, run.count)).collect::<Vec<_>>(), [(Pfn(0), 1), (Pfn(4), 1)]);
+        assert!(runs.iter().all(|run| frames.offset(run.first) == Some(run.offset)));
+        assert_eq!(frames.offset(Pfn(6)), None);
     }
 
     #[test]

@@ -308,6 +308,7 @@ fn every_fault_of_a_file_of_symbols_is_refused_or_does_no_harm() {
         common::record(&believed.join("\n"));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(silent, 0, "of a kernel that is not embedded, without a word: {}", believed.join("\n"));
 }
 
 /// A real PDB, where one is at hand: cut, and with bits that are another.

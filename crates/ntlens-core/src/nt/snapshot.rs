@@ -480,12 +480,13 @@ fn assemble(dump: &Dump, kernel: &Kernel, marks: &KernelMarks, selected: Selecte
     if inner.heads.ps_active_process_head.is_err() {
         inner.heads.ps_active_process_head = head_behind_system(&inner);
     }
-    if let Err(why) = check(&inner, marks) {
+    match check(&inner, marks) {
+        Ok(contradiction) => inner.incomplete.extend(contradiction),
         // Who insists on symbols gets what they tell, and is told.
-        if inner.selected.origin != Origin::Forced {
-            return Err(why);
+        Err(why) if inner.selected.origin == Origin::Forced => {
+            inner.incomplete.push(Incomplete::new(format!("{why}"), "layout", Absent::SymbolsNeeded));
         }
-        inner.incomplete.push(Incomplete::new(format!("{why}"), "layout", Absent::SymbolsNeeded));
+        Err(why) => return Err(why),
     }
     // System outlives every process: its page tables are whole when those of the crashing one may not be.
     let system = system_dtb(&inner).map(|dtb| space.with_root(dtb.0));
@@ -634,8 +635,8 @@ fn contradictions(inner: &Inner, at: VirtAddr) -> Option<Vec<String>> {
     known.then_some(wrong)
 }
 
-/// Refuses a layout under which the first process is not System.
-fn check(inner: &Inner, marks: &KernelMarks) -> Result<(), Error> {
+/// Refuses a layout under which the first process is not System; what little else speaks against it.
+fn check(inner: &Inner, marks: &KernelMarks) -> Result<Option<Incomplete>, Error> {
     let candidates = [
         initial_system_process(inner),
         inner.fields.process.eprocess.active_process_links.and_then(|links| {
@@ -643,8 +644,8 @@ fn check(inner: &Inner, marks: &KernelMarks) -> Result<(), Error> {
             Ok(first.wrapping_sub(links.offset.into()))
         }),
     ];
-    let wrong: Vec<Vec<String>> = candidates.into_iter().flatten().filter_map(|at| contradictions(inner, at)).collect();
-    let Some(mut best) = wrong.into_iter().min_by_key(Vec::len) else { return Ok(()) };
+    let wrong = candidates.into_iter().flatten().filter_map(|at| Some((at, contradictions(inner, at)?)));
+    let Some((at, mut best)) = wrong.min_by_key(|(_, wrong)| wrong.len()) else { return Ok(None) };
     // Other revisions may differ; symbols of exactly this kernel may not.
     if inner.selected.origin == Origin::Exact {
         if !inner.selected.layouts.structures().all(|def| marks.agree(def)) {
@@ -655,14 +656,15 @@ fn check(inner: &Inner, marks: &KernelMarks) -> Result<(), Error> {
             best.push("the kernel gives another build".into());
         }
     }
-    // One contradiction can be damage; more are the layout's.
-    if best.len() < 2 {
-        return Ok(());
-    }
     let layout = inner.selected.origin.name();
     let reason =
         format!("with the {layout} layout the process that should be System contradicts it: {}", best.join("; "));
-    Err(Error::NoLayout { kernel: describe(marks), reason })
+    // One contradiction can be damage; more are the layout's.
+    match best.len() {
+        0 => Ok(None),
+        1 => Ok(Some(Incomplete::new(reason, at, Absent::Malformed))),
+        _ => Err(Error::NoLayout { kernel: describe(marks), reason }),
+    }
 }
 
 /// How a chosen layout is shown.

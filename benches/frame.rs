@@ -2,10 +2,14 @@
 //! `cargo bench --bench frame`.
 //!
 //! Both have the dump open, ask for every column with all processors, and take turns, so that what else the machine does
-//! falls on both alike. The Python package is built for release and lies below `target/bench`.
+//! falls on both alike. They have the same allocator, too: what Python adds is what is measured. The Python package is built
+//! for release and lies below `target/bench`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::print_stdout)]
 
 mod common;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 use common::{Bench, median};
 use ntlens::Threads;

@@ -137,7 +137,6 @@ class Dump:
         """What was missing or contradictory when the dump was opened."""
     def ask(self, question: str, /, *args: Any, **kwargs: Any) -> Table:
         """Asks a question by its name, with its parameters: `dump.ask("handles", pid=4)` is `dump.handles(pid=4)`."""
-    def _ask(self, question: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Table: ...
     def process(self, pid: int) -> Process:
         """The process with this id; the first in the active list, if several have had it."""
     def read_virtual(self, address: int, length: int, pid: int | None = None) -> bytes:

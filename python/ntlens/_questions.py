@@ -36,7 +36,7 @@ def _of_dump(question: _Question) -> Callable[..., Table]:
     name = question["name"]
 
     def method(self: Dump, /, *args: Any, **kwargs: Any) -> Table:
-        return self._ask(name, args, kwargs)
+        return self.ask(name, *args, **kwargs)
 
     parameters = [_parameter(parameter) for parameter in question["parameters"]]
     about = [f"{parameter['name']}: {parameter['about']}." for parameter in question["parameters"]]

@@ -38,6 +38,8 @@ def test_a_warning_stands_at_the_users_line(cut: Path) -> None:
         table = dump.processes()
         dump.ask("handles")
         dump.process(4).handles()
+        dump.to_timeline()
+        list(ntlens.to_ocsf(dump))
     assert table.incomplete
     assert {Path(warning.filename).name for warning in caught} == {Path(__file__).name}
     assert [warning.lineno for warning in caught] == sorted(warning.lineno for warning in caught)

@@ -90,7 +90,7 @@ fn open_source(
     let (dump, symbols) = opened.map_err(|error| exception(py, error))?;
     let opened = Opened::new(dump, Arc::new(symbols), strict, progress);
     opened.tell_of_kernel(py)?;
-    opened.tell(py, opened.dump.incomplete(), 1)?;
+    opened.tell(py, opened.dump.incomplete())?;
     Ok(Dump(Arc::new(opened)))
 }
 
@@ -168,18 +168,9 @@ impl Dump {
         args: &Bound<'_, PyTuple>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Table> {
-        self.answer(py, question, args, kwargs, 1)
-    }
-
-    /// The same for the methods of the questions' names, one Python function further from the user's line.
-    fn _ask(
-        &self,
-        py: Python<'_>,
-        question: &str,
-        args: &Bound<'_, PyTuple>,
-        kwargs: &Bound<'_, PyDict>,
-    ) -> PyResult<Table> {
-        self.answer(py, question, args, Some(kwargs), 2)
+        let question = questions::question(question)?;
+        let arguments: Arguments = questions::arguments(question, args, kwargs)?;
+        Ok(Table::new(self.0.ask(py, question, &arguments)?, Some(self.0.clone())))
     }
 
     /// The process with this id; the first in the active list, if several have had it.
@@ -274,7 +265,7 @@ impl Dump {
             let names = Format::OF_TIMELINE.map(|(name, _)| name).join(", ");
             PyValueError::new_err(format!("format is one of {names}, not {format:?}"))
         })?;
-        let answer = self.0.ask(py, questions::question(timeline::NAME)?, &Arguments::default(), 1)?;
+        let answer = self.0.ask(py, questions::question(timeline::NAME)?, &Arguments::default())?;
         self.0.run(py, |dump| {
             let mut text = Vec::new();
             render::write(&mut text, *format, Some(dump), &answer.table, Terminal::default())?;
@@ -326,20 +317,7 @@ impl Dump {
 }
 
 impl Dump {
-    fn answer(
-        &self,
-        py: Python<'_>,
-        question: &str,
-        args: &Bound<'_, PyTuple>,
-        kwargs: Option<&Bound<'_, PyDict>>,
-        stacklevel: i32,
-    ) -> PyResult<Table> {
-        let question = questions::question(question)?;
-        let arguments: Arguments = questions::arguments(question, args, kwargs)?;
-        Ok(Table::new(self.0.ask(py, question, &arguments, stacklevel)?, Some(self.0.clone())))
-    }
-
     fn table(&self, py: Python<'_>, table: ntlens::report::Table) -> PyResult<Table> {
-        Ok(Table::new(self.0.answer(py, table, 1)?, Some(self.0.clone())))
+        Ok(Table::new(self.0.answer(py, table)?, Some(self.0.clone())))
     }
 }

@@ -21,6 +21,9 @@ mod source;
 mod table;
 mod text;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The module `ntlens._ntlens`.
 #[pyo3::pymodule(gil_used = false)]
 mod _ntlens {

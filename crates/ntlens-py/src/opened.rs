@@ -9,6 +9,7 @@ use ntlens::names::Names;
 use ntlens::report::{Arguments, Question, Table, Wanted};
 use ntlens::text::visible;
 use ntlens::{Incomplete, OpenDump, Symbols, render};
+use pyo3::intern;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::CString;
@@ -75,38 +76,32 @@ impl Opened {
         result.map_err(|error| exception(py, error.into()))
     }
 
-    /// Asks a question; `stacklevel` says how many Python functions lie between this and the user's line.
-    pub(crate) fn ask(
-        &self,
-        py: Python<'_>,
-        question: &dyn Question,
-        arguments: &Arguments,
-        stacklevel: i32,
-    ) -> PyResult<Arc<Answer>> {
+    /// Asks a question.
+    pub(crate) fn ask(&self, py: Python<'_>, question: &dyn Question, arguments: &Arguments) -> PyResult<Arc<Answer>> {
         let table = self.run(py, |dump| question.ask_with(dump, arguments, Wanted::All, &Shared))?;
-        self.answer(py, table, stacklevel)
+        self.answer(py, table)
     }
 
     /// Takes an answer, and tells if it misses something.
-    pub(crate) fn answer(&self, py: Python<'_>, table: Table, stacklevel: i32) -> PyResult<Arc<Answer>> {
-        self.tell(py, &table.incomplete, stacklevel)?;
+    pub(crate) fn answer(&self, py: Python<'_>, table: Table) -> PyResult<Arc<Answer>> {
+        self.tell(py, &table.incomplete)?;
         Ok(Answer::new(table))
     }
 
     /// Warns of what is missing, or stops there.
-    pub(crate) fn tell(&self, py: Python<'_>, incomplete: &[Incomplete], stacklevel: i32) -> PyResult<()> {
+    pub(crate) fn tell(&self, py: Python<'_>, incomplete: &[Incomplete]) -> PyResult<()> {
         let Some(text) = render::missing(incomplete, TOLD) else { return Ok(()) };
         if self.strict {
             return Err(IncompleteError::new_err(visible(&text)));
         }
-        warn(py, &text, stacklevel)
+        warn(py, &text)
     }
 
     /// Warns that there is no kernel to ask, or stops there.
     pub(crate) fn tell_of_kernel(&self, py: Python<'_>) -> PyResult<()> {
         match self.dump.kernel() {
             Err(error) if self.strict => Err(exception(py, error.into())),
-            Err(error) => warn(py, &error.to_string(), 1),
+            Err(error) => warn(py, &error.to_string()),
             Ok(_) => Ok(()),
         }
     }
@@ -121,7 +116,7 @@ impl Opened {
         let table = self.run(py, |dump| question.ask_spread(dump, Wanted::All, &Shared))?;
         // What was wrong when the dump was opened was told then.
         let told = self.dump.incomplete().len();
-        self.tell(py, table.incomplete.get(told..).unwrap_or_default(), 1)?;
+        self.tell(py, table.incomplete.get(told..).unwrap_or_default())?;
         Ok(known().entry(question.name()).or_insert(Answer::new(table)).clone())
     }
 
@@ -145,8 +140,23 @@ impl Opened {
 }
 
 /// A warning at the user's line.
-fn warn(py: Python<'_>, text: &str, stacklevel: i32) -> PyResult<()> {
+fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
     // Made visible, a NUL is none any more.
     let text = CString::new(visible(text)).unwrap_or_default();
-    PyErr::warn(py, &py.get_type::<IncompleteWarning>(), &text, stacklevel)
+    PyErr::warn(py, &py.get_type::<IncompleteWarning>(), &text, user_level(py).unwrap_or(1))
+}
+
+/// The level of the first function outside of this package, counted from the innermost one as warnings count.
+fn user_level(py: Python<'_>) -> PyResult<i32> {
+    let mut frame = py.import(intern!(py, "sys"))?.call_method0(intern!(py, "_getframe"))?;
+    for level in 1.. {
+        let module = frame.getattr(intern!(py, "f_globals"))?.get_item(intern!(py, "__name__"));
+        let module: String = module.and_then(|name| name.extract()).unwrap_or_default();
+        let outer = frame.getattr(intern!(py, "f_back"))?;
+        if module.split('.').next() != Some("ntlens") || outer.is_none() {
+            return Ok(level);
+        }
+        frame = outer;
+    }
+    Ok(1)
 }

@@ -91,7 +91,7 @@ impl Process {
         let question = questions::question(question)?;
         let narrows = question.parameters().iter().find(|parameter| parameter.name == PID);
         let arguments = narrows.map(|parameter| Arguments::default().with(parameter.name, Argument::Number(pid)));
-        let mut answer = of.ask(py, question, &arguments.clone().unwrap_or_default(), 2)?;
+        let mut answer = of.ask(py, question, &arguments.clone().unwrap_or_default())?;
         if arguments.is_none() {
             let mut table = answer.table.clone();
             let column = table.columns.iter().position(|heading| heading.name == PID);

@@ -111,9 +111,9 @@ def crossings(dump: ntlens.Dump, *, border: str = "session", holders: int = 24, 
     """
     if border not in BORDERS:
         raise ValueError(f"no border is named {border!r}: {', '.join(BORDERS)}")
-    table = dump._ask("crossings", (), {"border": border})
+    table = dump.crossings(border=border)
     kind = BORDERS[border]
-    places = _silos(dump._ask("silos", (), {})) if border == "silo" else {}
+    places = _silos(dump.silos()) if border == "silo" else {}
     left, right = Totals(), Totals()
     texts: tuple[dict[Hashable, str], dict[Hashable, str]] = {}, {}
     edges: Counter[Edge] = Counter()

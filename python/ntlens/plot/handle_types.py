@@ -43,8 +43,8 @@ def handle_types(dump: ntlens.Dump, *, processes: int = 40, types: int = 14) -> 
     Beside the handles that were found stands how many the kernel has counted. Where these differ, or no handle of a
     process could be read, the picture says so: an empty field means that none was found.
     """
-    answer = dump._ask("handle-types", (), {"all": True})
-    snapshot = dump._ask("processes", (), {})
+    answer = dump.handle_types(all=True)
+    snapshot = dump.processes()
     cells: Counter[tuple[Key, str]] = Counter()
     for row in answer:
         cells[(row.pid, row.process), known(row.type)] += row.handles or 0

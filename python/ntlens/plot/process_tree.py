@@ -53,7 +53,7 @@ def process_tree(dump: ntlens.Dump, *, limit: int = 80) -> Picture:
     limit: the most lines. Processes without children that are alike in parent, name, session, protection and integrity
         share one; where that is not enough, those of which least stands out give way, and are counted.
     """
-    table = dump._ask("processes", (), {"tree": True})
+    table = dump.processes(tree=True)
     lines = _shortened(_folded(_lines(table)), max(limit, 1))
     total = len(table)
     shown = sum(len(line.rows) for line in lines)

@@ -46,7 +46,7 @@ def protection_map(dump: ntlens.Dump) -> Picture:
     Outlined are processes that are protected although they are not of System integrity. For the signer App that is how
     apps of the store run; for the others somebody should look.
     """
-    table = dump._ask("processes", (), {})
+    table = dump.processes()
     field: Field = defaultdict(Counter)
     for process in table:
         field[known(process.protection), known(process.integrity)][known(process.name)] += 1

@@ -31,6 +31,9 @@ pub enum Error {
         /// What is wrong with it.
         error: ntlens_core::Error,
     },
+    /// The file is not what it was when it was opened.
+    #[error("the file changed after it was opened: pages of two moments make no dump")]
+    Changed,
     /// No process of the dump has this id.
     #[error("no process has the id {pid}")]
     NoProcess {

@@ -132,7 +132,8 @@ impl Extract {
         self.first_page + self.pages() * PAGE_SIZE
     }
 
-    /// Writes the dump. An error leaves a dump that is not whole: write to a file that is put in place afterwards.
+    /// Writes the dump. An error leaves a dump that is not whole: write to a file that is put in place afterwards. That the
+    /// file changed meanwhile is one, too.
     pub fn write(&self, out: &mut dyn Write) -> Result<(), Error> {
         out.write_all(&self.headers)?;
         let mut frames = self.frames.iter().peekable();
@@ -152,7 +153,7 @@ impl Extract {
                 .map_err(|why| CoreError::Missing { what: "a frame", why })?;
             out.write_all(&page)?;
         }
-        Ok(())
+        if self.image.source().has_changed() { Err(Error::Changed) } else { Ok(()) }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use ntlens_fuzz::mutate::{Numbers, mutated};
 use ntlens_fuzz::seeds::{self, Seed};
-use ntlens_fuzz::{TARGETS, Target};
+use ntlens_fuzz::{ENOUGH, TARGETS, Target, code, log};
 use std::collections::BTreeSet;
 use std::fs;
 use std::panic::catch_unwind;
@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// No input may take longer, on the slowest machine and without optimisation.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The time that two threads have for targets whose code is new.
+const ROOM: Duration = Duration::from_secs(240);
 
 fn fuzz() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz")
@@ -39,6 +42,14 @@ fn run(target: &Target, bytes: &[u8]) {
 fn seeds_and_mutations_of_them_break_no_promise() {
     let next = AtomicUsize::new(0);
     let seeds = seeds::all();
+    let log = log::entries(&fs::read_to_string(fuzz().join("EXECUTIONS.md")).unwrap());
+    let is_new = |target: &Target| {
+        let code = code::fingerprint(target).unwrap();
+        log.get(target.name).is_none_or(|entry| entry.code != code)
+    };
+    // What was not fuzzed as it is now runs longer, in the time that there is for all of it.
+    let new = TARGETS.iter().filter(|target| is_new(target)).count();
+    let longer = u32::try_from(new).unwrap().checked_div(2).map_or(ENOUGH, |pairs| ENOUGH.min(ROOM / pairs.max(1)));
     let work = || {
         while let Some(target) = TARGETS.get(next.fetch_add(1, Ordering::Relaxed)) {
             let own: Vec<&Seed> = seeds.iter().filter(|seed| seed.target == target.name).collect();
@@ -47,13 +58,15 @@ fn seeds_and_mutations_of_them_break_no_promise() {
             for seed in &own {
                 run(target, &seed.bytes);
             }
-            let mut numbers = Numbers::of(target.name);
-            for _ in 0..target.smoke_runs {
+            let (mut numbers, mut runs) = (Numbers::of(target.name), 0);
+            let least = if is_new(target) { longer } else { Duration::ZERO };
+            while runs < target.smoke_runs || start.elapsed() < least {
+                runs += 1;
                 let (one, other) = (own[numbers.below(own.len())], own[numbers.below(own.len())]);
                 let input = mutated(&mut numbers, &one.bytes, &other.bytes);
                 run(target, &input);
             }
-            eprintln!("{}: {} runs in {:.1?}", target.name, target.smoke_runs, start.elapsed());
+            eprintln!("{}: {runs} runs in {:.1?}", target.name, start.elapsed());
         }
     };
     std::thread::scope(|scope| {

@@ -1,15 +1,16 @@
 //! `cargo xtask fuzz`: libFuzzer on the fuzz targets one after the other, and the log of what was run.
 
 use crate::failure::Failure;
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use ntlens_fuzz::log::{self, Entry};
+use ntlens_fuzz::{ENOUGH, TARGETS, Target, code};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// For the list of chores.
-pub(crate) const ABOUT: &str = "run libFuzzer on all targets or some [--seconds N | --runs N] [--fast] [TARGET...]";
+pub(crate) const ABOUT: &str =
+    "run libFuzzer on all targets or some [--seconds N | --runs N] [--fast] [--changed] [TARGET...]";
 
 /// Seconds for each target if nothing is said.
 const SECONDS: &str = "60";
@@ -18,64 +19,59 @@ const FAST: [&str; 2] = ["--release", "--no-trace-compares"];
 /// Bounds of one input: memory in MiB, and seconds by the clock, many times what any takes, since other work may have the
 /// processors.
 const BOUNDS: [&str; 2] = ["-rss_limit_mb=512", "-timeout=10"];
-/// The head of the log's table.
-const HEAD: &str =
-    "| target | executions | last run | edges | features | open crashes |\n|---|---:|---|---:|---:|---:|\n";
 /// How libFuzzer's files begin that hold an input which failed.
 const FAILED: [&str; 4] = ["crash-", "oom-", "timeout-", "leak-"];
-
-/// What the log says of a target.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Entry {
-    /// Inputs that were run so far, over all changes of the code.
-    executions: u64,
-    /// The day of the last run.
-    day: String,
-    /// Edges of the code that the inputs found so far reach (`cov`).
-    edges: u64,
-    /// The same with how often, and with what was compared (`ft`).
-    features: u64,
-    /// Inputs that failed and still are in `artifacts`.
-    open: usize,
-}
 
 /// Runs the targets.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
-    let known = names(&folder.join("fuzz_targets"))?;
+    let path = folder.join("EXECUTIONS.md");
+    let read = || std::fs::read_to_string(&path).unwrap_or_default();
     let (mut limit, mut fast, mut wanted) = (format!("-max_total_time={SECONDS}"), false, Vec::new());
-    let mut rest = arguments.iter();
+    let (mut rest, mut changed) = (arguments.iter(), false);
     while let Some(argument) = rest.next() {
         let option = match argument.as_str() {
             "--fast" => {
                 fast = true;
                 continue;
             }
-            "--seconds" => "-max_total_time",
-            "--runs" => "-runs",
-            target if known.iter().any(|name| name == target) => {
-                wanted.push(target.to_owned());
+            "--changed" => {
+                changed = true;
                 continue;
             }
-            other => return Err(Failure::new(format!("{other:?} is no target; there are {}", known.join(", ")))),
+            "--seconds" => "-max_total_time",
+            "--runs" => "-runs",
+            name => {
+                let target = TARGETS.iter().find(|target| target.name == name);
+                wanted.push(target.ok_or_else(|| {
+                    let known: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+                    Failure::new(format!("{name:?} is no target; there are {}", known.join(", ")))
+                })?);
+                continue;
+            }
         };
         let number = rest.next().and_then(|number| number.replace('_', "").parse::<u64>().ok());
         let number = number.ok_or_else(|| Failure::new(format!("{argument} takes a number")))?;
         limit = format!("{option}={number}");
     }
     is_there()?;
-    let wanted = if wanted.is_empty() { known } else { wanted };
+    let mut wanted = if wanted.is_empty() { TARGETS.iter().collect() } else { wanted };
+    if changed {
+        let known = log::entries(&read());
+        wanted.retain(|target| {
+            let fuzzed = known.get(target.name).map(|entry| entry.code.as_str());
+            fuzzed.is_none() || fuzzed != code::fingerprint(target).ok().as_deref()
+        });
+    }
     let mut failed = Vec::new();
     for target in wanted {
-        println!("== {target}");
-        let (found, sound) = one(&folder, &target, &limit, fast)?;
-        let path = folder.join("EXECUTIONS.md");
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let text = with(&text, &target, &found);
-        std::fs::write(&path, text).map_err(|why| Failure::new(why.to_string()).in_file(&path))?;
-        println!("== {target}: {} executions, {} edges", found.executions, found.edges);
+        println!("== {}", target.name);
+        let (found, sound) = one(&folder, target, &limit, fast)?;
+        std::fs::write(&path, log::with(&read(), target.name, &found))
+            .map_err(|why| Failure::new(why.to_string()).in_file(&path))?;
+        println!("== {}: {} executions, {} edges", target.name, found.executions, found.edges);
         if !sound {
-            failed.push(target);
+            failed.push(target.name);
         }
     }
     if failed.is_empty() {
@@ -96,20 +92,14 @@ fn is_there() -> Result<(), Failure> {
     ))
 }
 
-/// Names of the files of a folder without their endings, in order.
-fn names(folder: &Path) -> Result<Vec<String>, Failure> {
-    let entries = std::fs::read_dir(folder).map_err(|why| Failure::new(why.to_string()).in_file(folder))?;
-    let name = |path: &Path| Some(path.file_stem()?.to_str()?.to_owned());
-    let mut names: Vec<String> = entries.flatten().filter_map(|entry| name(&entry.path())).collect();
-    names.sort();
-    Ok(names)
-}
-
 /// Runs libFuzzer on one target; what it says of itself, and whether it found nothing.
 ///
 /// Fast is as the library is released, overflow checks and all, and without a look at what is compared: fewer inputs are
 /// found, and several times as many run.
-fn one(folder: &Path, target: &str, limit: &str, fast: bool) -> Result<(Entry, bool), Failure> {
+fn one(folder: &Path, target: &Target, limit: &str, fast: bool) -> Result<(Entry, bool), Failure> {
+    let failed = |why: std::io::Error| Failure::new(format!("{}: {why}", target.name));
+    let code = code::fingerprint(target).map_err(failed)?;
+    let target = target.name;
     let corpus = folder.join("corpus").join(target);
     std::fs::create_dir_all(&corpus).map_err(|why| Failure::new(why.to_string()).in_file(&corpus))?;
     let mut command = Command::new(env!("CARGO"));
@@ -119,18 +109,26 @@ fn one(folder: &Path, target: &str, limit: &str, fast: bool) -> Result<(Entry, b
     command.args(["--", limit, "-print_final_stats=1"]).args(BOUNDS);
     // The instrumentation is an unstable option of the compiler; no other unstable thing is used.
     command.current_dir(folder).env("RUSTC_BOOTSTRAP", "1").stderr(Stdio::piped());
-    let failed = |why: std::io::Error| Failure::new(format!("{target}: {why}"));
     let mut child = command.spawn().map_err(failed)?;
     let mut found = Entry { day: today(), ..Entry::default() };
+    let mut start = None;
     for line in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).lines()) {
         let line = line.map_err(failed)?;
+        // Before its first line with a number it is built.
+        if line.starts_with('#') {
+            start.get_or_insert_with(Instant::now);
+        }
         if !take(&mut found, &line) {
             eprintln!("{line}");
         }
     }
     let sound = child.wait().map_err(failed)?.success();
-    let artifacts = names(&folder.join("artifacts").join(target)).unwrap_or_default();
-    found.open = artifacts.iter().filter(|name| FAILED.iter().any(|start| name.starts_with(start))).count();
+    let artifacts = std::fs::read_dir(folder.join("artifacts").join(target)).into_iter().flatten().flatten();
+    let is_failed = |name: &str| FAILED.iter().any(|start| name.starts_with(start));
+    found.open = artifacts.filter(|entry| entry.file_name().to_str().is_some_and(is_failed)).count();
+    if sound && start.is_some_and(|start| start.elapsed() >= ENOUGH) {
+        found.code = code;
+    }
     Ok((found, sound))
 }
 
@@ -148,36 +146,6 @@ fn take(entry: &mut Entry, line: &str) -> bool {
     let (Some(edges), Some(features)) = (number("cov:"), number("ft:")) else { return line.starts_with("stat::") };
     (entry.edges, entry.features) = (edges, features);
     true
-}
-
-/// The log with a run added: executions add up, the rest is as the last run says.
-fn with(log: &str, target: &str, run: &Entry) -> String {
-    let start = log.find(HEAD);
-    let introduction = log.get(..start.unwrap_or(log.len())).unwrap_or_default();
-    let rows = start.and_then(|start| log.get(start + HEAD.len()..)).unwrap_or_default();
-    let mut entries: BTreeMap<String, Entry> = rows.lines().filter_map(parse).collect();
-    let entry = entries.entry(target.to_owned()).or_default();
-    *entry = Entry { executions: entry.executions + run.executions, ..run.clone() };
-    let mut text = format!("{introduction}{HEAD}");
-    for (target, entry) in entries {
-        let Entry { executions, day, edges, features, open } = entry;
-        // A string takes everything.
-        let _ = writeln!(text, "| `{target}` | {executions} | {day} | {edges} | {features} | {open} |");
-    }
-    text
-}
-
-fn parse(row: &str) -> Option<(String, Entry)> {
-    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
-    let &[target, executions, day, edges, features, open] = cells.as_slice() else { return None };
-    let entry = Entry {
-        executions: executions.parse().ok()?,
-        day: day.into(),
-        edges: edges.parse().ok()?,
-        features: features.parse().ok()?,
-        open: open.parse().ok()?,
-    };
-    Some((target.trim_matches('`').into(), entry))
 }
 
 /// Today's date in UTC, by the algorithm for the proleptic Gregorian calendar in years that begin in March.
@@ -212,16 +180,6 @@ mod tests {
         assert!(take(&mut entry, "stat::average_exec_per_sec:     2500"));
         assert!(!take(&mut entry, "thread '<unnamed>' panicked at src/lib.rs:1:1:"));
         assert_eq!((entry.executions, entry.edges, entry.features), (5000, 613, 1034));
-    }
-
-    #[test]
-    fn runs_add_up_in_the_log() {
-        let run = |executions, edges| Entry { executions, edges, features: 9, day: "2026-01-02".into(), open: 0 };
-        let first = with("# Executions\n\n", "sid", &run(100, 50));
-        let both = with(&first, "kdbg", &run(7, 5));
-        let again = with(&both, "sid", &run(23, 40));
-        let rows = "| `kdbg` | 7 | 2026-01-02 | 5 | 9 | 0 |\n| `sid` | 123 | 2026-01-02 | 40 | 9 | 0 |\n";
-        assert_eq!(again, format!("# Executions\n\n{HEAD}{rows}"));
     }
 
     #[test]

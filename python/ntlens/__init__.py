@@ -10,6 +10,10 @@ Every question of the library is a method of `Dump`; its answer is a `Table`, wh
 A value that is not in the dump is None (null), and the row's `absent` says why. Nothing is guessed.
 """
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from ntlens import _questions
 from ntlens._ntlens import (
     Dump,
@@ -31,7 +35,19 @@ from ntlens._ntlens import (
 )
 from ntlens.events import to_ecs, to_ocsf
 
+if TYPE_CHECKING:
+    from ntlens import plot as plot
+    from ntlens import volatility as volatility
+
 _questions.add_methods()
+
+
+def __getattr__(name: str) -> ModuleType:
+    """The parts that need a library of their own, imported when they are used."""
+    if name in ("plot", "volatility"):
+        return import_module(f"ntlens.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Dump",

@@ -31,17 +31,17 @@ class Tags(HTMLParser):
 @pytest.fixture(scope="module")
 def hostile(demo: ntlens.Dump, demo_bytes: bytes) -> ntlens.Dump:
     """The sample, in which somebody gave a process a name that is markup and steers terminals."""
-    process = demo.process(4)
+    process = demo.process(104)
     offset = int(str(demo.dt("_EPROCESS", "ImageFileName")).split()[0], 16)
     at = demo.translate(process.eprocess + offset).file_offset
     data = bytearray(demo_bytes)
-    assert data[at : at + 6] == b"System"
+    assert data[at : at + 8] == b"smss.exe"
     struct.pack_into("15s", data, at, HOSTILE)
     return ntlens.open(bytes(data))
 
 
 def test_a_name_is_no_markup(hostile: ntlens.Dump) -> None:
-    process = hostile.process(4)
+    process = hostile.process(104)
     assert process.name == HOSTILE.rstrip(b"\0").decode()
     for html in (hostile.processes()._repr_html_(), process._repr_html_(), hostile._repr_html_()):
         found = Tags(html)

@@ -1,8 +1,7 @@
 """Pictures of what people would rather look at than read: `pip install ntlens[plot]`.
 
 >>> import ntlens
->>> from ntlens import plot
->>> picture = plot.process_tree(ntlens.demo())
+>>> picture = ntlens.plot.process_tree(ntlens.demo())
 >>> picture.savefig("tree.png")
 
 Each function takes a dump and gives a `matplotlib.figure.Figure`, which a notebook shows by itself. Nothing global is

@@ -5,6 +5,7 @@ use crate::common::files;
 use serde_json::Value as Json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// A Python that has volatility3; `None`, with a message, where none is named.
 pub(crate) fn python() -> Option<PathBuf> {
@@ -61,18 +62,23 @@ pub(crate) fn volatility_all(python: &Path, symbols: &Path, dump: &Path, plugins
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}: {text}", dump.display()))
 }
 
-/// A folder of symbols for volatility3. They are copies: it writes into the folder that it is given.
+/// A folder of symbols for volatility3. They are copies: it writes into the folder that it is given. They are made once, before
+/// any of the tests that run side by side reads them.
 pub(crate) fn given_symbols(shared: &Path) -> PathBuf {
-    let symbols = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility/symbols");
-    let folder = symbols.join("windows/ntkrnlmp.pdb");
-    std::fs::create_dir_all(&folder).unwrap();
-    for isf in files(&shared.join("isf"), ".json.xz") {
-        let copy = folder.join(isf.file_name().unwrap());
-        if !copy.exists() {
-            std::fs::copy(&isf, copy).unwrap();
+    static GIVEN: OnceLock<PathBuf> = OnceLock::new();
+    let copied = || {
+        let symbols = Path::new(env!("CARGO_TARGET_TMPDIR")).join("volatility/symbols");
+        let folder = symbols.join("windows/ntkrnlmp.pdb");
+        std::fs::create_dir_all(&folder).unwrap();
+        for isf in files(&shared.join("isf"), ".json.xz") {
+            let copy = folder.join(isf.file_name().unwrap());
+            if !copy.exists() {
+                std::fs::copy(&isf, copy).unwrap();
+            }
         }
-    }
-    symbols
+        symbols
+    };
+    GIVEN.get_or_init(copied).clone()
 }
 
 /// Runs a plugin, with its options behind its name, and gives its rows. What it keeps for later runs is kept beside the folder of symbols.

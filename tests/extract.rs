@@ -16,7 +16,7 @@ use ntlens::address::{PAGE_SIZE, Pfn, PhysAddr};
 use ntlens::extract::{Extract, Of};
 use ntlens::nt::snapshot::Options;
 use ntlens::report::{Argument, Arguments, OneByOne, QUESTIONS, Wanted, question};
-use ntlens::{Error, OpenDump, Symbols};
+use ntlens::{CoreError, Error, OpenDump, Symbols};
 use ntlens_testkit::{Image, Kind, Mapping, Placement};
 use peer::{given_symbols, python, volatility};
 use serde_json::Value as Json;
@@ -343,5 +343,5 @@ fn what_cannot_be_extracted_is_refused() {
     let small = open("triage", dump(&image, Kind::Triage).0);
     assert!(matches!(extract(&small, Of::Kernel), Err(Error::Core(_))));
     let whole = open("whole", dump(&image, Kind::Full).0);
-    assert!(matches!(extract(&whole, Of::Process(2)), Err(Error::NoProcess { pid: 2 })));
+    assert!(matches!(extract(&whole, Of::Process(2)), Err(Error::Core(CoreError::NotFound { .. }))));
 }

@@ -10,9 +10,9 @@ Every question of the library is a method of `Dump`; its answer is a `Table`, wh
 A value that is not in the dump is None (null), and the row's `absent` says why. Nothing is guessed.
 """
 
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING
+from importlib import import_module as _import_module
+from types import ModuleType as _ModuleType
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from ntlens import _questions
 from ntlens._ntlens import (
@@ -35,18 +35,24 @@ from ntlens._ntlens import (
 )
 from ntlens.events import to_ecs, to_ocsf
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from ntlens import plot as plot
     from ntlens import volatility as volatility
 
 _questions.add_methods()
 
+_PARTS = ("plot", "volatility")
 
-def __getattr__(name: str) -> ModuleType:
+
+def __getattr__(name: str) -> _ModuleType:
     """The parts that need a library of their own, imported when they are used."""
-    if name in ("plot", "volatility"):
-        return import_module(f"ntlens.{name}")
+    if name in _PARTS:
+        return _import_module(f"ntlens.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PARTS])
 
 
 __all__ = [

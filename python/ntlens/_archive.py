@@ -53,6 +53,8 @@ class Stored:
         return self.position
 
     def read(self, size: int, /) -> bytes:
+        if self.member.closed:
+            raise ValueError(f"{self.member.name} is closed: ask while it is open")
         piece = self._read(max(min(size, self.size - self.position), 0)) if self.position < self.size else b""
         self.position += len(piece)
         return piece

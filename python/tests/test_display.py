@@ -65,6 +65,18 @@ def test_a_name_is_no_markup(hostile: ntlens.Dump) -> None:
         assert "\x1b" not in text
 
 
+def test_what_a_reader_should_not_miss_stands_below_the_rows(demo: ntlens.Dump) -> None:
+    processes = demo.processes()
+    assert len(processes.remarks) == 1
+    assert repr(processes).splitlines()[-2] == f"note: {processes.remarks[0]}"
+    assert "note: " not in repr(demo.threads())
+
+
+def test_parts_with_libraries_of_their_own_are_listed() -> None:
+    names = dir(ntlens)
+    assert {"plot", "volatility", "open", "Dump"} <= set(names) and "import_module" not in names
+
+
 def test_long_tables_are_cut(demo: ntlens.Dump) -> None:
     table = demo.threads()
     assert len(table) > 30
@@ -81,7 +93,7 @@ def test_long_tables_are_cut(demo: ntlens.Dump) -> None:
 def test_a_table_fits_the_terminal(demo: ntlens.Dump, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "70")
     lines = repr(demo.processes()).splitlines()
-    assert all(len(line) <= 70 for line in lines if not line.startswith(("[", "(")))
+    assert all(len(line) <= 70 for line in lines if not line.startswith(("[", "(", "note: ")))
     assert any(line.startswith("(no room for ") for line in lines)
 
 

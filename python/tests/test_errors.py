@@ -46,8 +46,10 @@ def test_a_warning_stands_at_the_users_line(cut: Path) -> None:
 
 
 def test_strict_makes_errors_of_warnings(cut: Path) -> None:
-    with pytest.raises(ntlens.IncompleteError, match="the answer is incomplete"):
+    with pytest.raises(ntlens.IncompleteError, match="the answer is incomplete") as caught:
         ntlens.open(cut, strict=True)
+    with pytest.warns(ntlens.IncompleteWarning):
+        assert caught.value.incomplete == ntlens.open(cut).incomplete
     dump = ntlens.demo(strict=True)
     assert len(dump.processes()) == 36
     # A hole is an error in itself; as a table it is a row that says why, which strict refuses.
@@ -84,10 +86,10 @@ def test_memory(demo: ntlens.Dump) -> None:
     # A length that nobody has room for ends where the bytes do.
     with pytest.raises(ntlens.NotInDumpError, match=r"after [1-9]"):
         demo.read_virtual(base, 1 << 60)
-    with pytest.raises(ntlens.NotInDumpError):
-        demo.read_virtual(base, 16, pid=99999)
-    with pytest.raises(ntlens.NotInDumpError, match="no process has the id 99999"):
-        demo.process(99999)
+    questions = [demo.process, lambda pid: demo.handles(pid=pid), lambda pid: demo.read_virtual(base, 16, pid=pid)]
+    for question in questions:
+        with pytest.raises(ntlens.NotInDumpError, match="no process with the id 99999 in the dump"):
+            question(99999)
     with pytest.raises(OverflowError):
         demo.read_virtual(-1, 16)
 

@@ -98,6 +98,17 @@ def test_over_the_sample(run: Run, demo: ntlens.Dump, name: str) -> None:
         assert pictures(outputs) == 1 and len(result["found"]) == 1 and result["remaining"] == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_over_a_small_dump(run: Run, testkit: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "small.dmp"
+    subprocess.run([testkit, "make", "--build", "19041.1288", "--kind", "triage", path], check=True)
+    result, _ = run(name, path)
+    # It holds one process and no handle.
+    expected = {NAMES[0]: ("hidden", []), NAMES[1]: ("session", []), NAMES[2]: ("found", [])}
+    key, value = expected[name]
+    assert result[key] == value
+
+
 # Windows 7, 10 and 11; with and without containers.
 @pytest.mark.parametrize("machine", machines("e4", "e7", "s4"), indirect=True)
 def test_over_a_machine(run: Run, machine: Any) -> None:

@@ -75,6 +75,13 @@ def test_every_picture_says_what_it_is_of(demo: ntlens.Dump, name: str) -> None:
     assert not any(text.get_parse_math() or text.get_usetex() for text in shown)
 
 
+def test_the_process_of_a_small_dump_is_not_hidden(testkit: Path, tmp_path: Path) -> None:
+    path = tmp_path / "small.dmp"
+    subprocess.run([testkit, "make", "--build", "19041.1288", "--kind", "triage", path], check=True)
+    said = texts(ignoring(ignoring_open(path.read_bytes()), "process_tree"))
+    assert not any("NOT IN ACTIVE LIST" in line for line in said)
+
+
 @pytest.mark.parametrize("name", plot.PICTURES)
 def test_what_is_missing_is_said(demo_bytes: bytes, name: str) -> None:
     cut = ignoring_open(demo_bytes[: len(demo_bytes) * 9 // 10])
@@ -248,7 +255,7 @@ def test_large_machines_stay_readable(testkit: Path, tmp_path: Path) -> None:
 def test_borders_are_those_of_the_table(demo: ntlens.Dump) -> None:
     with pytest.raises(ValueError, match="no border is named 'wall'"):
         plot.crossings(demo, border="wall")
-    assert "No handle crosses this border." in texts(plot.crossings(demo, border="silo"))
+    assert "No handle was found that crosses this border." in texts(plot.crossings(demo, border="silo"))
 
 
 def run(program: str) -> str:

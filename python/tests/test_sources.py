@@ -120,6 +120,17 @@ def test_a_member_is_read_where_it_is_touched(compression: int) -> None:
         assert view.read(10) == b""
 
 
+def test_a_member_that_was_closed_says_so(demo_bytes: bytes) -> None:
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            archive.writestr("demo.dmp", demo_bytes)
+        with zipfile.ZipFile(file) as archive, archive.open("demo.dmp") as member:
+            dump = ntlens.open(member)
+        with pytest.raises(ValueError, match=r"demo\.dmp is closed: ask while it is open"):
+            dump.read_physical(len(demo_bytes) // 2, 16)
+
+
 def test_members_of_other_kinds_are_read_as_they_are(demo_bytes: bytes) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

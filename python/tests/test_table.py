@@ -128,7 +128,9 @@ def test_a_row_is_a_mapping(demo: ntlens.Dump) -> None:
     assert list(row) == demo.threads().columns and len(row) == len(list(row))
     assert "tid" in row and "no such" not in row and 3 not in row
     assert row.get("tid") == row.tid and row.get("no such") is None and row.get("no such", 3) == 3
-    assert "tid" in dir(row)
+    assert dir(row).count("tid") == 1
+    assert row == row.to_dict() == demo.threads()[0] and row != demo.threads()[1] and row != 3
+    assert len({row, demo.threads()[0], demo.threads()[1]}) == 2
     assert row.create_time.tzinfo is datetime.UTC
     with pytest.raises(KeyError):
         row["no such"]

@@ -132,6 +132,31 @@ def test_handles(machine: Any) -> None:
     assert count > 0
 
 
+def test_other_tables(machine: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ntlens.IncompleteWarning)
+        dump = opened(machine)
+        modules, jobs, sessions = dump.modules(), dump.jobs(), dump.sessions()
+        threads, cpus, crossings = dump.threads(), dump.cpus(), dump.crossings(border="session")
+    assert dump.info.os_version in repr(dump)
+    truth = machine.truth
+    assert [(module.name, module.base, module.size) for module in modules] == [
+        (module["name"], number(module["base"]), module["size"]) for module in truth["modules"]
+    ]
+    assert {job.job: job.session_id for job in jobs} == {number(job["va"]): job["session_id"] for job in truth["jobs"]}
+    assert set(sessions["session_id"]) == {session["session_id"] for session in truth["sessions"]}
+    assert len(cpus) == len(truth["cpus"])
+    processes = [process for process in truth["processes"] if process["in_active_list"] and not process["freed"]]
+    assert set(threads["ethread"]) == {number(thread["va"]) for process in processes for thread in process["threads"]}
+    # Handles of tables that are not in the dump are in no answer.
+    read = {process["pid"] for process in processes if (process["handle_table"] or {}).get("state") == "resident"}
+    found = {(row.holder_pid, row.handle): row for row in crossings if row.holder_pid in read}
+    expected = {(one["pid"], one["handle"]): one for one in truth["cross_session"] if one["pid"] in read}
+    assert set(found) == set(expected)
+    for key, one in expected.items():
+        assert (found[key].object, found[key].path) == (number(one["object"]), one["path"])
+
+
 def test_a_process_leads_to_what_belongs_to_it(machine: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ntlens.IncompleteWarning)

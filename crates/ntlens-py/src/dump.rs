@@ -179,6 +179,10 @@ impl Dump {
     }
 
     /// Bytes of the kernel's address space, or of a process's. `NotInDumpError` says where the first missing one is and why.
+    ///
+    /// address: a virtual address; one of the kernel's if `pid` is not given.
+    /// length: how many bytes.
+    /// pid: the process whose address space is meant.
     #[pyo3(signature = (address, length, pid = None))]
     fn read_virtual<'py>(
         &self,
@@ -191,6 +195,9 @@ impl Dump {
     }
 
     /// Bytes of physical memory. `NotInDumpError` says where the first missing one is and why.
+    ///
+    /// address: a physical address.
+    /// length: how many bytes.
     fn read_physical<'py>(&self, py: Python<'py>, address: u64, length: usize) -> PyResult<Bound<'py, PyBytes>> {
         read(py, &self.0, Of::Physical, address, length)
     }
@@ -205,6 +212,9 @@ impl Dump {
 
     /// Where a virtual address of the kernel or of a process lies in physical memory and in the file: the one row of the
     /// table `translation`. What is not known is None, and `absent` says why.
+    ///
+    /// address: a virtual address; one of the kernel's if `pid` is not given.
+    /// pid: the process whose address space is meant.
     #[pyo3(signature = (address, pid = None))]
     fn translate(&self, py: Python<'_>, address: u64, pid: Option<u64>) -> PyResult<Row> {
         let table = self.0.run(py, |dump| translation::translate(dump, virtual_of(pid), VirtAddr(address)))?;
@@ -300,7 +310,7 @@ impl Dump {
         let dump = &self.0.dump;
         let layout = match dump.kernel() {
             Ok(kernel) => {
-                let version = kernel.layouts().version().map(|version| format!("Windows {version}, "));
+                let version = kernel.version().map(|version| format!("Windows {version}, "));
                 let selected = kernel.selected();
                 format!("{}layout {} ({})", version.unwrap_or_default(), selected.origin, selected.source)
             }

@@ -1,6 +1,7 @@
 //! Rust errors as Python exceptions. Nothing else in this crate maps one.
 
-use ntlens::{Absent, CoreError};
+use crate::table;
+use ntlens::{Absent, CoreError, Incomplete};
 use pyo3::exceptions::{PyException, PyIsADirectoryError, PyOSError, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::{create_exception, intern};
@@ -24,7 +25,7 @@ create_exception!(
     ntlens,
     IncompleteError,
     Error,
-    "An answer misses something, and the dump was opened with strict=True."
+    "An answer misses something, and the dump was opened with strict=True. `incomplete` lists it as a table does."
 );
 create_exception!(
     ntlens,
@@ -52,9 +53,17 @@ fn of_core(py: Python<'_>, error: &CoreError, text: String) -> PyErr {
         CoreError::NoLayout { .. } => NoLayoutError::new_err(text),
         CoreError::OtherSymbols(_) | CoreError::LayoutSource { .. } => SymbolsError::new_err(text),
         CoreError::Missing { why, .. } => not_in_dump(py, text, Some(*why)),
+        CoreError::NotFound { .. } => not_in_dump(py, text, Some(Absent::NotApplicable)),
         CoreError::NotInKind { .. } => not_in_dump(py, text, None),
         _ => DumpError::new_err(text),
     }
+}
+
+/// An answer that misses something, where that is an error.
+pub(crate) fn incomplete(py: Python<'_>, text: String, missing: &[Incomplete]) -> PyErr {
+    let error = IncompleteError::new_err(text);
+    let told = table::incomplete(py, missing).and_then(|list| error.value(py).setattr(intern!(py, "incomplete"), list));
+    told.err().unwrap_or(error)
 }
 
 /// What the dump does not hold.

@@ -1,6 +1,6 @@
 //! What the Python classes share: an open dump, and answers.
 
-use crate::error::{IncompleteError, IncompleteWarning, exception};
+use crate::error::{self, IncompleteWarning, exception};
 use crate::progress::{self, Shared};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// Things that are missing of which a warning tells; the table has all.
-const TOLD: usize = 3;
+/// Things of one kind, such as those that are missing, of which a text tells; the table has all.
+pub(crate) const TOLD: usize = 3;
 
 /// An answer, as rows and, once somebody wants them, as columns.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Opened {
     pub(crate) fn tell(&self, py: Python<'_>, incomplete: &[Incomplete]) -> PyResult<()> {
         let Some(text) = render::missing(incomplete, TOLD) else { return Ok(()) };
         if self.strict {
-            return Err(IncompleteError::new_err(visible(&text)));
+            return Err(error::incomplete(py, visible(&text), incomplete));
         }
         warn(py, &text)
     }

@@ -7,6 +7,7 @@ use crate::questions;
 use crate::row::Row;
 use crate::table::Table;
 use ntlens::Absent;
+use ntlens::report::subject::Subject;
 use ntlens::report::{Argument, Arguments, Cell, Table as Rows, Value};
 use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
@@ -35,8 +36,9 @@ impl Process {
     pub(crate) fn find<'py>(py: Python<'py>, of: &Arc<Opened>, pid: u64) -> PyResult<Bound<'py, Self>> {
         let processes = of.lookup(py, questions::question(Self::TABLE)?)?;
         let index = place(&processes.table, PID, |value| *value == Value::Uint(pid));
-        let index = index
-            .ok_or_else(|| not_in_dump(py, format!("no process has the id {pid}"), Some(Absent::NotApplicable)))?;
+        let index = index.ok_or_else(|| {
+            not_in_dump(py, format!("no {} in the dump", Subject::Pid(pid)), Some(Absent::NotApplicable))
+        })?;
         Self::new(py, Row::new(processes, index), of.clone())
     }
 }

@@ -8,7 +8,7 @@ use ntlens::report::{Cell, Table};
 use ntlens::text::visible;
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator, PyList, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyIterator, PyList, PySet, PyTuple};
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -113,7 +113,27 @@ impl Row {
     fn __dir__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let names = py.get_type::<pyo3::PyAny>().call_method1("__dir__", (slf,))?;
-        names.add(PyList::new(py, slf.get().names())?)
+        Ok(PySet::new(py, names.add(PyList::new(py, slf.get().names())?)?.try_iter()?.collect::<PyResult<Vec<_>>>()?)?
+            .into_any())
+    }
+
+    /// As mappings are equal: rows and dicts with the same columns and values.
+    fn __eq__<'py>(&self, py: Python<'py>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if let Ok(other) = other.cast::<Self>() {
+            let other = other.get();
+            let values = |row: &Self| row.cells().iter().map(|cell| cell.value().cloned()).collect::<Vec<_>>();
+            let same = self.names() == other.names() && values(self) == values(other);
+            return Ok(PyBool::new(py, same).to_owned().into_any());
+        }
+        match other.cast::<PyDict>() {
+            Ok(other) => Ok(PyBool::new(py, self.to_dict(py)?.eq(other)?).to_owned().into_any()),
+            Err(_) => Ok(py.NotImplemented().into_bound(py)),
+        }
+    }
+
+    /// Equal rows begin with the same value.
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        self.cells().first().map_or(Ok(0), |cell| to_python(py, cell)?.hash())
     }
 
     fn __len__(&self) -> usize {

@@ -47,11 +47,12 @@ pub(crate) fn given(object: &Bound<'_, PyAny>) -> PyResult<Given> {
         let view = py.import(intern!(py, "ntlens._archive"))?.call_method1(intern!(py, "seekable"), (object,))?;
         let file = FileObject::new(&view)?;
         let name = object.getattr(intern!(py, "name")).and_then(|name| name.extract::<String>());
-        let name = name.unwrap_or_else(|_| object.get_type().to_string());
+        let name = name.or_else(|_| Ok::<_, PyErr>(object.get_type().name()?.to_string()))?;
         return Ok(shared(name, BlockCache::new(file, BLOCK_BITS, SLOT_BITS)));
     }
     let kind = object.get_type().name()?.to_string();
-    Err(PyTypeError::new_err(format!("a dump is a path, bytes, or a binary file with seek and read, not {kind}")))
+    let hint = if object.hasattr(intern!(py, "open"))? { ": give what its open returns" } else { "" };
+    Err(PyTypeError::new_err(format!("a dump is a path, bytes, or a binary file with seek and read, not {kind}{hint}")))
 }
 
 /// Bytes that are ours already.

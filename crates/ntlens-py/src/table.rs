@@ -3,12 +3,13 @@
 use crate::arrow;
 use crate::cell::to_python;
 use crate::html;
-use crate::opened::{Answer, Opened};
+use crate::opened::{Answer, Opened, TOLD};
 use crate::process::Process;
 use crate::row::Row;
 use ntlens::incomplete::Place;
 use ntlens::render::{self, Format, Terminal};
 use ntlens::report::{Cell, Table as Rows};
+use ntlens::text::visible;
 use pyo3::exceptions::{PyImportError, PyIndexError, PyKeyError, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -80,6 +81,11 @@ impl Table {
         }
         if !hidden.is_empty() {
             lines.push(format!("(no room for {})", hidden.join(", ")));
+        }
+        let (told, rest) = table.remarks.split_at(table.remarks.len().min(TOLD));
+        lines.extend(told.iter().map(|remark| format!("note: {}", visible(remark))));
+        if !rest.is_empty() {
+            lines.push(format!("note: {} more in remarks", rest.len()));
         }
         lines.push(format!("[{}]", html::summary(table)));
         Ok(lines.join("\n"))

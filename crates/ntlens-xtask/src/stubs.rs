@@ -75,7 +75,7 @@ fn of_dump(out: &mut String, question: &dyn Question) {
         parameters.push("*".into());
     }
     parameters.extend(keywords.into_iter().map(parameter));
-    method(out, question, &parameters.join(", "));
+    method(out, question, &parameters.join(", "), &described(question));
 }
 
 /// A question can be asked of a process alone if its rows begin with the process that they belong to. Where a column of
@@ -83,14 +83,34 @@ fn of_dump(out: &mut String, question: &dyn Question) {
 fn of_process(out: &mut String, question: &dyn Question) {
     let belongs = question.columns().first().is_some_and(|column| column.name == "pid");
     if belongs && !process_columns().iter().any(|column| column.name == question.name()) {
-        method(out, question, "self");
+        let as_of_dump =
+            format!("Only what belongs to this process; the columns are those of `Dump.{}`.", question.name());
+        method(out, question, "self", &[as_of_dump.replace('-', "_")]);
     }
 }
 
-fn method(out: &mut String, question: &dyn Question, parameters: &str) {
+fn method(out: &mut String, question: &dyn Question, parameters: &str, lines: &[String]) {
     // Writing to a string does not fail.
     let _ = writeln!(out, "    def {}({parameters}) -> Table:", question.name().replace('-', "_"));
-    let _ = writeln!(out, "        \"\"\"{}.\"\"\"", sentence(question.about()));
+    let raw = if lines.iter().any(|line| line.contains('\\')) { "r" } else { "" };
+    let _ = writeln!(out, "        {raw}\"\"\"{}.\n", sentence(question.about()));
+    for line in lines {
+        let _ = writeln!(out, "        {line}");
+    }
+    out.push_str("        \"\"\"\n");
+}
+
+/// A line for each parameter, then one for each column: what `help` shows of the same method.
+fn described(question: &dyn Question) -> Vec<String> {
+    let parameters = question.parameters().iter();
+    let mut lines: Vec<String> =
+        parameters.map(|one| format!("{}: {}.", one.name.replace('-', "_"), one.about)).collect();
+    lines.push("Columns:".into());
+    lines.extend(question.columns().iter().map(|Heading { name, kind, about }| {
+        let kind = format!("{kind:?}").to_lowercase();
+        format!("    {name} ({kind}): {about}")
+    }));
+    lines
 }
 
 fn parameter(parameter: &Parameter) -> String {

@@ -34,12 +34,6 @@ pub enum Error {
     /// The file is not what it was when it was opened.
     #[error("the file changed after it was opened: pages of two moments make no dump")]
     Changed,
-    /// No process of the dump has this id.
-    #[error("no process has the id {pid}")]
-    NoProcess {
-        /// The id.
-        pid: u64,
-    },
     /// A question could not be answered.
     #[error(transparent)]
     Core(#[from] ntlens_core::Error),

@@ -213,7 +213,7 @@ def _draw(sheet: Sheet, sides: tuple[Side, Side], edges: Counter[Edge], relation
         sheet.name(x + 0.38, at, f"{relation} ({relations[relation]:,})", 2.6)
     y += 0.2 * ((len(relations) + 2) // 3) + 0.15
     if not edges:
-        sheet.say(MARGIN, y, "No handle crosses this border.", BODY)
+        sheet.say(MARGIN, y, "No handle was found that crosses this border.", BODY)
         return
     tall = max(side.height for side in sides)
     left, right = MARGIN + LEFT, MARGIN + LEFT + MIDDLE

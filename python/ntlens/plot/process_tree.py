@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import ntlens
@@ -41,6 +40,8 @@ class Line:
 
     depth: int
     rows: list[ntlens.Row]
+    #: What a reader should not miss about them.
+    notes: list[str] = field(default_factory=list)
     parent: int | None = None
     children: list[int] = field(default_factory=list)
     #: How many processes the line stands for without showing them.
@@ -74,8 +75,10 @@ def process_tree(dump: ntlens.Dump, *, limit: int = 80) -> Picture:
     return sheet.picture
 
 
-def _lines(table: Iterable[ntlens.Row]) -> list[Line]:
+def _lines(table: ntlens.Table) -> list[Line]:
     """The rows, which are in the order of the tree, each with the line of its parent."""
+    # A small dump holds one process and no list.
+    listed = any("active-list" in (row.sources or []) for row in table)
     lines: list[Line] = []
     path: list[int] = []
     for number, row in enumerate(table):
@@ -83,17 +86,17 @@ def _lines(table: Iterable[ntlens.Row]) -> list[Line]:
         depth = min(row.depth or 0, len(path))
         del path[depth:]
         parent = path[-1] if path else None
-        lines.append(Line(depth, [row], parent))
+        lines.append(Line(depth, [row], _outstanding(row, listed), parent))
         if parent is not None:
             lines[parent].children.append(number)
         path.append(number)
     return lines
 
 
-def _outstanding(row: ntlens.Row) -> list[str]:
-    """What a reader should not miss about a process."""
+def _outstanding(row: ntlens.Row, listed: bool) -> list[str]:
+    """What a reader should not miss about a process, of a dump that has a list of the active ones or not."""
     notes = []
-    if row.sources is not None and "active-list" not in row.sources:
+    if listed and row.sources is not None and "active-list" not in row.sources:
         notes.append("NOT IN ACTIVE LIST")
     if row.orphan:
         notes.append(f"parent {known(row.ppid)} is gone")
@@ -117,7 +120,7 @@ def _outstanding(row: ntlens.Row) -> list[str]:
 
 def _alike(line: Line) -> tuple[object, ...]:
     row = line.rows[0]
-    return (line.parent, row.name, row.session_id, row.protection, row.integrity, tuple(_outstanding(row)))
+    return (line.parent, row.name, row.session_id, row.protection, row.integrity, tuple(line.notes))
 
 
 def _folded(lines: list[Line]) -> list[Line]:
@@ -151,7 +154,7 @@ def _without(lines: list[Line], gone: set[int]) -> list[Line]:
 def _weight(line: Line) -> int:
     """How much a line matters."""
     row = line.rows[0]
-    notes = [note for note in _outstanding(row) if note != "ended"]
+    notes = [note for note in line.notes if note != "ended"]
     odd = row.protection is None or row.integrity is None
     return 4 * ("NOT IN ACTIVE LIST" in notes) + 2 * (row.protection not in ("None", None)) + 2 * odd + len(notes)
 
@@ -237,7 +240,7 @@ def _draw(sheet: Sheet, lines: list[Line]) -> None:
             sheet.say(x, y, others(line.hidden, "process", "processes"), BODY, color=SOFT, style="italic")
             continue
         row = line.rows[0]
-        said = _outstanding(row)
+        said = line.notes
         hidden = "NOT IN ACTIVE LIST" in said
         color = ALERT if hidden else SOFT if "ended" in said else INK
         pid = known(row.pid) if len(line.rows) == 1 else ""

@@ -9,7 +9,7 @@ use crate::incomplete::Incomplete;
 use crate::kdbg::{Encoding, Kdbg};
 use crate::layout::source::{ImageSymbols, LayoutSource};
 use crate::layout::view::StructView;
-use crate::layout::{Layouts, PdbId};
+use crate::layout::{Layouts, PdbId, Version};
 use crate::memory::{PagedSpace, VirtualMemory};
 use crate::nt::census::{self, Processes};
 use crate::nt::context::Context;
@@ -208,6 +208,14 @@ impl Snapshot {
     /// The text that names the build (`NtBuildLab`).
     pub fn build_lab(&self) -> Result<String, Absent> {
         build_lab(&self.inner.space, self.inner.kdbg.as_ref())
+    }
+
+    /// The kernel's version as exactly as it is known: with the revision only if symbols or the text of the build tell it.
+    pub fn version(&self) -> Option<Version> {
+        let selected = self.selected();
+        let exact = selected.versions.first().filter(|_| selected.origin == Origin::Exact);
+        let revision = || builds::parse_build_lab(&self.build_lab().ok()?)?.1;
+        exact.copied().or_else(|| Some(Version { revision: revision(), ..builds::version(self.inner.build?) }))
     }
 
     /// The root of System's page tables.

@@ -65,7 +65,7 @@ pub const CROSSINGS: Asked<Crossing> = Asked {
             screen("Border", "border").key(),
             screen("PID", "holder_pid").key(),
             screen("Holder", "holder").key(),
-            screen("Session", "holder_session_id"),
+            screen("Session", "holder_session_id").main(),
             screen("Relation", "relation").main(),
             screen("Handle", "handle"),
             screen("Type", "type").main(),

@@ -5,10 +5,7 @@ use super::{Asked, Cell, Column, Kind, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::PhysAddr;
 use crate::dump::{Attributes, Header64};
-use crate::layout::Version;
 use crate::nt::bugcheck;
-use crate::nt::builds;
-use crate::nt::select::Origin;
 use crate::nt::snapshot::Snapshot;
 use crate::nt::time::FileTime;
 use crate::opened::OpenDump;
@@ -142,14 +139,8 @@ const COLUMNS: &[Column<OpenDump>] = &[
     }),
 ];
 
-/// The version as exactly as it is known: with the revision only if the symbols are those of this kernel.
 fn os_version(kernel: &Snapshot) -> Option<String> {
-    let selected = kernel.selected();
-    let exact = selected.versions.first().filter(|_| selected.origin == Origin::Exact);
-    let lab = || kernel.build_lab().ok();
-    let revision = || builds::parse_build_lab(&lab()?)?.1;
-    let known = exact.copied().or_else(|| Some(Version { revision: revision(), ..builds::version(kernel.build()?) }));
-    known.map(|version| version.to_string())
+    kernel.version().map(|version| version.to_string())
 }
 
 fn machine(machine: u32) -> String {

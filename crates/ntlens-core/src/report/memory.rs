@@ -1,5 +1,6 @@
 //! `memory`: bytes of the dump, as `read` shows them.
 
+use super::subject::Subject;
 use super::{Column, Kind, Table, TableDef, screen};
 use crate::absent::Absent;
 use crate::address::{PAGE_SIZE, PhysAddr, VirtAddr};
@@ -9,7 +10,7 @@ use crate::memory::VirtualMemory;
 use crate::memory::spans::spans;
 use crate::nt::space::Space;
 use crate::opened::OpenDump;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// Which memory an address means.
@@ -121,9 +122,9 @@ impl<'a> Memory<'a> {
 pub fn space(dump: &OpenDump, of: Of) -> Result<Space, Error> {
     let kernel = dump.kernel()?;
     let Of::Process(pid) = of else { return Ok(kernel.space().clone()) };
-    let found = kernel.processes().processes.into_iter().find(|process| process.pid() == Ok(pid));
-    let missing = |why| Error::Missing { what: "the process of this id", why };
-    let process = found.ok_or(missing(Absent::NotApplicable))?;
+    let subject = Subject::Pid(pid);
+    let found = kernel.processes().processes.into_iter().find(|process| subject.is(process));
+    let process = found.ok_or_else(|| Error::NotFound { what: subject.to_string() })?;
     process.space().map_err(|why| Error::Missing { what: "the address space of the process", why })
 }
 

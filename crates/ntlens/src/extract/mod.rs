@@ -19,7 +19,7 @@ use ntlens_core::memory::{PagedSpace, PhysicalImage};
 use ntlens_core::nt::snapshot::Options;
 use ntlens_core::nt::thread_census;
 use ntlens_core::nt::{Process, Snapshot};
-use ntlens_core::report::subject::PID;
+use ntlens_core::report::subject::{PID, Subject};
 use ntlens_core::report::{Argument, Arguments, OneByOne, QUESTIONS, Wanted};
 use ntlens_core::{Absent, Error as CoreError, OpenDump};
 use recorder::Recorder;
@@ -162,11 +162,7 @@ fn of_process(dump: &OpenDump, layouts: &dyn LayoutSource, options: Options, pid
     let recorder = Arc::new(Recorder::new(dump.dump().physical()?));
     let recorded = OpenDump::open(dump.name(), recorder.clone(), layouts, options)?;
     let kernel = recorded.kernel()?;
-    let processes = kernel.processes().processes;
-    let meant: Vec<Process> = processes.into_iter().filter(|process| process.pid() == Ok(pid)).collect();
-    if meant.is_empty() {
-        return Err(Error::NoProcess { pid });
-    }
+    let meant = Subject::Pid(pid).choose(&kernel.processes().processes)?;
     for question in QUESTIONS {
         let narrowed = question.parameters().iter().any(|parameter| parameter.name == PID.name);
         if narrowed || ABOUT_PROCESSES.contains(&question.name()) {

@@ -24,7 +24,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 /// A peer's fault, and the test that holds it: the file and the function.
-const ELSEWHERE: [(&str, &str, &str); 22] = [
+const ELSEWHERE: [(&str, &str, &str); 24] = [
     ("kdmp-parser-rs: reads that cross page ends", "tests/peers.rs", "kdmp_parser_reads_the_same_bytes"),
     (
         "kdmp-parser: SIGBUS when the file is cut while open",
@@ -91,8 +91,14 @@ const ELSEWHERE: [(&str, &str, &str); 22] = [
     ("LeechCore: any file is raw memory", "tests/hostile/files.rs", "files_that_are_something_else_are_named"),
     (
         "kdmp-parser, volatility3: bitmaps and runs of 2^40",
-        "tests/faults/bounds.rs",
-        "opening_takes_little_memory_and_sixteen_bytes_for_each_run",
+        "tests/faults/main.rs",
+        "every_fault_is_told_and_costs_only_what_it_breaks",
+    ),
+    ("ntoseye: scans of handles end at a cap without a word", "tests/caps.rs", "more_handles_than_are_listed"),
+    (
+        "ntoseye, volatility3: the same, without the shared dumps",
+        "tests/hostile/kernel.rs",
+        "one_broken_link_loses_no_process",
     ),
     ("volatility3: one bad link ends the list", "tests/peers.rs", "volatility_lists_the_same_processes_and_modules"),
 ];

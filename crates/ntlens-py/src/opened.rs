@@ -149,14 +149,14 @@ fn warn(py: Python<'_>, text: &str) -> PyResult<()> {
 /// The level of the first function outside of this package, counted from the innermost one as warnings count.
 fn user_level(py: Python<'_>) -> PyResult<i32> {
     let mut frame = py.import(intern!(py, "sys"))?.call_method0(intern!(py, "_getframe"))?;
-    for level in 1.. {
+    let mut level = 1;
+    loop {
         let module = frame.getattr(intern!(py, "f_globals"))?.get_item(intern!(py, "__name__"));
         let module: String = module.and_then(|name| name.extract()).unwrap_or_default();
         let outer = frame.getattr(intern!(py, "f_back"))?;
         if module.split('.').next() != Some("ntlens") || outer.is_none() {
             return Ok(level);
         }
-        frame = outer;
+        (frame, level) = (outer, level + 1);
     }
-    Ok(1)
 }

@@ -113,8 +113,7 @@ impl Row {
     fn __dir__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let names = py.get_type::<pyo3::PyAny>().call_method1("__dir__", (slf,))?;
-        Ok(PySet::new(py, names.add(PyList::new(py, slf.get().names())?)?.try_iter()?.collect::<PyResult<Vec<_>>>()?)?
-            .into_any())
+        PySet::new(py, slf.get().names())?.call_method1("union", (names,))
     }
 
     /// As mappings are equal: rows and dicts with the same columns and values.

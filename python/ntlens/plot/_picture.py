@@ -118,6 +118,9 @@ def foot(dump: ntlens.Dump, *tables: ntlens.Table, notes: Iterable[str] = ()) ->
     lines.append((f"layout: {origin} ({source})", SOFT if origin == "exact" else ALERT))
     lines.extend((note, SOFT) for note in notes if note)
     missing = {(one["what"], one["where"], one["reason"]): one["count"] for table in tables for one in table.incomplete}
+    # What the question itself could not read comes before what was wrong with the dump at the start.
+    general = {(one["what"], one["where"], one["reason"]) for one in dump.incomplete}
+    missing = dict(sorted(missing.items(), key=lambda entry: entry[0] in general))
     if not missing:
         return [*lines, ("nothing that the answer needs was missing from the dump", SOFT)]
     first = [f"{what} at {where} ({reason})" for what, where, reason in list(missing)[:2]]

@@ -57,7 +57,7 @@ def protection_map(dump: ntlens.Dump) -> Picture:
         [max(_height(field.get((row, column), Counter())) for column in columns) for row in rows] if columns else []
     )
     odd = [key for key, names in field.items() if names and _odd(*key)]
-    notes = ["outlined: protected, but not of System integrity"] if odd else []
+    notes = ["outlined: protected, but not of System integrity (usual for App)"] if odd else []
     sheet = Sheet(
         2 * MARGIN + LEFT + CELL * max(len(columns), 2),
         0.2 + sum(heights),

@@ -35,13 +35,21 @@ impl FileSource {
             Some(what) => Err(Error::NotAFile { path: path.into(), what }),
         };
         regular(&std::fs::metadata(path).map_err(io)?)?;
-        let file = File::open(path).map_err(io)?;
+        let file = open(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
-        // The path may have been replaced in between.
+        // Something else may have taken the name in between.
         regular(&metadata)?;
         let source = Positioned { file, len: metadata.len(), written: metadata.modified().ok() };
         Ok(Self(BlockCache::new(source, BLOCK_BITS, SLOT_BITS)))
     }
+}
+
+/// Opens for reading, and waits for nobody: a pipe that took the name of a file would be opened when somebody writes to it.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.read(true).open(path)
 }
 
 fn not_a_file(kind: FileType) -> Option<&'static str> {
@@ -85,5 +93,52 @@ impl ByteSource for FileSource {
 
     fn has_changed(&self) -> bool {
         self.0.has_changed()
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::process::Command;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    /// A file and a pipe take turns at one name. Whatever is met, nobody waits for a writer.
+    #[test]
+    fn a_pipe_that_takes_the_name_of_a_file_hangs_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (path, file, pipe) = (at("dump"), at("file"), at("pipe"));
+        std::fs::write(&file, "bytes").unwrap();
+        if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+            return;
+        }
+        std::fs::hard_link(&file, &path).unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let swapping = std::thread::spawn({
+            let (done, path, next) = (done.clone(), path.clone(), at("next"));
+            move || {
+                while !done.load(Ordering::Relaxed) {
+                    for what in [&pipe, &file] {
+                        std::fs::hard_link(what, &next).unwrap();
+                        std::fs::rename(&next, &path).unwrap();
+                        // Names of one file are not changed by a rename.
+                        let _ = std::fs::remove_file(&next);
+                    }
+                }
+            }
+        });
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            let opened = (0..20_000).filter(|_| FileSource::open(&path).is_ok()).count();
+            // Nobody waits any more if this took too long.
+            let _ = send.send(opened);
+        });
+        let opened = receive.recv_timeout(Duration::from_secs(60));
+        done.store(true, Ordering::Relaxed);
+        swapping.join().unwrap();
+        let opened = opened.expect("an open waits for a writer");
+        assert!(opened > 0 && opened < 20_000, "{opened} times a file was met");
     }
 }

@@ -104,7 +104,7 @@ pub(crate) fn file() -> Vec<Arg> {
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
             .value_hint(ValueHint::FilePath)
-            .help("Write the answer to a file, whole or not at all"),
+            .help("Write the answer to a file, whole or not at all, or into a pipe or a device"),
         Arg::new("quiet").short('q').long("quiet").action(ArgAction::SetTrue).help("No remarks and warnings"),
     ]
 }
@@ -124,10 +124,17 @@ pub(crate) fn output() -> Vec<Arg> {
             .value_name("COLUMNS")
             .value_parser(clap::value_parser!(u16))
             .help("Columns of the terminal, instead of those it has; 0: lines are as long as they need to be"),
+    ]);
+    arguments.extend(missing());
+    arguments
+}
+
+/// What becomes of what is missing.
+pub(crate) fn missing() -> [Arg; 2] {
+    [
         Arg::new("strict").long("strict").action(ArgAction::SetTrue).help("Exit with 3 if anything is missing"),
         Arg::new("verbose").short('v').long("verbose").action(ArgAction::SetTrue).help("List all that is missing"),
-    ]);
-    arguments
+    ]
 }
 
 /// `--format` of a timeline, which has formats of its own.
@@ -254,17 +261,17 @@ fn path(matches: &ArgMatches) -> Result<&PathBuf, Failure> {
 pub(crate) fn target(matches: &ArgMatches) -> Result<Output, Failure> {
     let format = matches.get_one::<String>("format").map_or("table", String::as_str);
     let format = format.parse().map_err(Failure::Usage)?;
-    let flag = |name: &str| matches.get_flag(name);
     let width = matches.get_one::<u16>("width").copied();
-    Ok(Output { format, width, strict: flag("strict"), verbose: flag("verbose"), ..text_target(matches) })
+    Ok(Output { format, width, ..text_target(matches) })
 }
 
 /// Where text goes.
 pub(crate) fn text_target(matches: &ArgMatches) -> Output {
     let file = matches.get_one::<PathBuf>("output").cloned();
     let input = matches.try_get_one::<PathBuf>("dump").ok().flatten().cloned();
-    let quiet = matches.get_flag("quiet");
-    Output { format: Format::Table, width: None, file, input, strict: false, quiet, verbose: false }
+    let flag = |name: &str| matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false);
+    let (strict, quiet, verbose) = (flag("strict"), flag("quiet"), flag("verbose"));
+    Output { format: Format::Table, width: None, file, input, strict, quiet, verbose }
 }
 
 /// A number, hexadecimal with `0x` in front.

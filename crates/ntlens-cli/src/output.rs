@@ -7,8 +7,9 @@ use ntlens::nt::select::Origin;
 use ntlens::render::{self, Format, Terminal, escape};
 use ntlens::report::page::Page;
 use ntlens::report::{Table, Wanted};
-use ntlens::{Incomplete, OpenDump};
-use std::io::{self, BufWriter, Read, Write};
+use ntlens::{CoreError, Incomplete, OpenDump};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// How a command ended.
@@ -110,10 +111,15 @@ impl Output {
         if !hidden.is_empty() && !self.quiet {
             say("note", &format!("no room for {}; --width 0 and --columns show them", hidden.join(", ")));
         }
+        Ok(self.told(dump, remarks, incomplete))
+    }
+
+    /// Says what belongs to something that was written.
+    pub(crate) fn told(&self, dump: &OpenDump, remarks: &[String], incomplete: &[Incomplete]) -> Status {
         self.remarks(dump, remarks);
         self.missing(incomplete);
         let complete = incomplete.is_empty() && dump.kernel().is_ok();
-        Ok(if self.strict && !complete { Status::Incomplete } else { Status::Complete })
+        if self.strict && !complete { Status::Incomplete } else { Status::Complete }
     }
 
     /// Writes a table that is of no dump.
@@ -149,8 +155,17 @@ impl Output {
         if self.input.as_deref().is_some_and(|input| same_file(input, path)) {
             return Err(Failure::Usage(format!("{}: is the dump itself, and is not overwritten", path.display())));
         }
-        if is_dump(path) {
-            return Err(Failure::Usage(format!("{}: is a dump, and is not overwritten", path.display())));
+        let path = match Target::of(path).map_err(failed)? {
+            Target::Stream => {
+                // Nothing is cut off: the name of an open file may stand for one that others write to as well.
+                let mut out = BufWriter::new(File::options().append(true).open(path).map_err(failed)?);
+                write(&mut out, self.terminal())?;
+                return Ok(out.flush()?);
+            }
+            Target::File(path) => path,
+        };
+        if let Some(what) = dump_at(&path)? {
+            return Err(Failure::Usage(format!("{}: is {what}, and is not overwritten", path.display())));
         }
         // A file beside the target, put in its place when it is whole.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -160,7 +175,7 @@ impl Output {
             write(&mut out, self.terminal())?;
             out.flush().map_err(failed)?;
         }
-        file.persist(path).map_err(|error| failed(error.error))?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
         Ok(())
     }
 
@@ -212,13 +227,47 @@ impl Output {
     }
 }
 
-/// Whether there is a file that begins as a dump does.
-fn is_dump(path: &Path) -> bool {
-    let mut start = [0; 8];
-    let read = |mut file: std::fs::File| file.read_exact(&mut start).is_ok();
-    // Only a regular file is opened: others may block.
-    let regular = path.metadata().is_ok_and(|found| found.is_file());
-    regular && std::fs::File::open(path).is_ok_and(read) && ntlens::dump::starts_as_dump(start)
+/// What an answer is written to.
+enum Target {
+    /// A file that is put in place whole.
+    File(PathBuf),
+    /// A pipe or a device, or a name for a file that is open already (`/dev/stdout`): it is written into, as other tools do,
+    /// and never replaced.
+    Stream,
+}
+
+impl Target {
+    /// What a path stands for. A link stays: it is what it leads to that is written.
+    fn of(path: &Path) -> io::Result<Self> {
+        let Ok(link) = path.symlink_metadata() else { return Ok(Self::File(path.into())) };
+        // Links in `/dev` and `/proc` are names of what is open.
+        let in_place = |folder: PathBuf| folder == Path::new("/dev") || folder.starts_with("/proc");
+        if link.is_symlink() && path.parent().and_then(|folder| folder.canonicalize().ok()).is_some_and(in_place) {
+            return Ok(Self::Stream);
+        }
+        let found = path.metadata()?;
+        if !found.is_file() && !found.is_dir() {
+            return Ok(Self::Stream);
+        }
+        Ok(Self::File(if link.is_symlink() { path.canonicalize()? } else { path.into() }))
+    }
+}
+
+/// What dump or image of memory there is at a path: anything that ntlens opens, and what it knows by its first bytes. A file
+/// that cannot be read is an error: it could be one. This takes as long as opening a dump, which is bounded.
+fn dump_at(path: &Path) -> Result<Option<String>, Failure> {
+    if !path.metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+        return Ok(None);
+    }
+    match ntlens::open(path) {
+        Err(ntlens::Error::Dump { error: CoreError::Malformed { offset: 0, field: "Signature", .. }, .. }) => Ok(None),
+        Err(ntlens::Error::Dump { error: CoreError::Unsupported { what, .. }, .. }) => Ok(Some(what)),
+        Err(error @ (ntlens::Error::Io { .. } | ntlens::Error::Dump { error: CoreError::Read(_), .. })) => {
+            Err(error.into())
+        }
+        // What has the signature of a dump is one, however it is broken.
+        Ok(_) | Err(_) => Ok(Some("a dump".into())),
+    }
 }
 
 fn same_file(left: &Path, right: &Path) -> bool {

@@ -85,6 +85,34 @@ fn nothing_is_overwritten_unless_that_is_wanted() {
     assert_eq!(names(&folder), ["out.dmp", "out.json"]);
 }
 
+/// Neither a pipe nor a link becomes a file, whatever is forced.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_replaced_and_a_link_stays() {
+    use std::os::unix::fs::FileTypeExt;
+    let folder = folder("pipe");
+    let (pipe, link, file) = (folder.join("pipe"), folder.join("link"), folder.join("file"));
+    if !Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+        return;
+    }
+    let make = |target: &Path| ["make", target.to_str().unwrap(), "--kind", "triage", "--force"].map(String::from);
+    for target in [&pipe, &link] {
+        if target == &link {
+            std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        }
+        let said = refused(2, &make(target).each_ref().map(String::as_str));
+        assert!(said.contains("is a pipe or a device, and is not replaced"), "{said}");
+        assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
+    }
+    fs::remove_file(&link).unwrap();
+    fs::write(&file, "older").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    done(&make(&link).each_ref().map(String::as_str));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read(&file).unwrap().starts_with(b"PAGEDU64"));
+    assert_eq!(names(&folder), ["file", "link", "pipe"]);
+}
+
 #[test]
 fn wishes_that_cannot_be_met_leave_nothing() {
     let folder = folder("refused");

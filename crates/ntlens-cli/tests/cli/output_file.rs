@@ -1,11 +1,12 @@
 //! `-o FILE`: the whole answer or nothing.
 
 use crate::support::{answer, command, document, ntlens, sample};
+use ntlens_testkit::Kind;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A folder, and a file in it to be written.
@@ -96,6 +97,118 @@ fn no_command_overwrites_another_dump() {
             assert_eq!(names(folder.path()), ["other.dmp"], "{arguments:?}");
         }
     }
+}
+
+/// What has no header or a broken one is still memory, and so is what other tools wrote.
+#[test]
+fn whatever_opens_as_a_dump_or_is_memory_of_another_form_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("other");
+    let image = &sample().image;
+    let whole = image.to_vec(Kind::Full);
+    let with = |at: usize, bytes: &[u8]| {
+        let mut changed = whole.clone();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    let dumps = [
+        ("raw memory", image.to_vec(Kind::Raw)),
+        ("a damaged signature", with(0, b"PAXEDU64")),
+        ("a signature of zeros", with(0, &[0; 8])),
+        ("a broken description", with(0xf98, &[0xff; 4])),
+    ];
+    for (what, bytes) in dumps {
+        fs::write(&target, &bytes).unwrap();
+        let run = ntlens(&["info".as_ref(), sample().path.as_ref(), "-o".as_ref(), target.as_os_str()]);
+        assert_eq!(run.status, 2, "{what}: {}", run.stderr);
+        assert!(run.stderr.contains("is a dump, and is not overwritten"), "{what}: {}", run.stderr);
+        assert!(fs::read(&target).unwrap() == bytes, "{what}");
+    }
+    for (start, words) in [
+        (&b"hibr"[..], "a hibernation file"),
+        (b"\x7fELF", "an ELF file"),
+        (b"EMiL", "a LiME memory image"),
+        (b"MDMP", "a minidump"),
+        (b"\x1f\x8b", "a gzip file"),
+    ] {
+        let bytes = [start, &[7; 0x3000]].concat();
+        fs::write(&target, &bytes).unwrap();
+        let run = ntlens(&["info".as_ref(), sample().path.as_ref(), "-o".as_ref(), target.as_os_str()]);
+        assert_eq!(run.status, 2, "{words}: {}", run.stderr);
+        assert!(run.stderr.contains(words) && run.stderr.contains("is not overwritten"), "{words}: {}", run.stderr);
+        assert!(fs::read(&target).unwrap() == bytes, "{words}");
+    }
+    // Large files of other things, also such as could be raw memory, and files without a byte.
+    for other in [vec![], vec![0; 4 << 20], b"row,row\n".repeat(1 << 18)] {
+        fs::write(&target, &other).unwrap();
+        let start = Instant::now();
+        let run = ntlens(&["info".as_ref(), sample().path.as_ref(), "-o".as_ref(), target.as_os_str()]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
+    assert_eq!(names(folder.path()), ["other"]);
+}
+
+#[cfg(unix)]
+fn pipe(path: &Path) -> bool {
+    std::process::Command::new("mkfifo").arg(path).status().is_ok_and(|status| status.success())
+}
+
+/// A pipe gets what the screen would, and is a pipe afterwards; a link to one, too.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_into_and_stays() {
+    use std::os::unix::fs::FileTypeExt;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("pipe"), folder.path().join("link"));
+    if !pipe(&path) {
+        return;
+    }
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let expected = answer(&["processes", &sample().path, "--format", "csv"]);
+    for target in [&path, &link] {
+        let reader = std::thread::spawn({
+            let path = path.clone();
+            move || fs::read_to_string(path).unwrap()
+        });
+        let run = ntlens(&["processes", &sample().path, "--format", "csv", "-o", target.to_str().unwrap()]);
+        // If nobody wrote into it the reader waits for ever: that is looked at first.
+        assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo(), "the pipe was replaced");
+        assert_eq!((run.status, run.stdout.as_str()), (0, ""), "{}", run.stderr);
+        assert!(reader.join().unwrap() == expected);
+    }
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    let mut left = names(folder.path());
+    left.sort();
+    assert_eq!(left, ["link", "pipe"]);
+}
+
+/// `-o /dev/stdout` into a file that holds something already: it is added to, and the name in `/dev` stays.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_name_of_an_open_file_is_written_into() {
+    let expected = answer(&["info", &sample().path]);
+    let (_folder, path) = target();
+    // A link of the test's own: nothing of the machine is at stake if this fails.
+    let name = "/proc/self/fd/1";
+    fs::write(&path, "older\n").unwrap();
+    let mut run = command(&["info", &sample().path, "-o", name]);
+    run.stdout(fs::File::options().append(true).open(&path).unwrap());
+    assert!(run.status().unwrap().success());
+    assert_eq!(fs::read_to_string(&path).unwrap(), format!("older\n{expected}"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_stays_and_what_it_leads_to_is_replaced() {
+    let (folder, path) = target();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let to_link = ["info", &sample().path, "-o", link.to_str().unwrap()];
+    fs::write(&path, "older").unwrap();
+    assert_eq!(ntlens(&to_link).status, 0);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&path).unwrap(), answer(&["info", &sample().path]));
 }
 
 #[test]

@@ -26,7 +26,6 @@ use alloc::vec::Vec;
 use core::fmt;
 pub use header64::{Attributes, HEADER_SIZE, Header64};
 use signature::Width;
-pub use signature::starts_as_dump;
 pub use triage::Triage;
 
 /// What a dump holds, by the way it was written.

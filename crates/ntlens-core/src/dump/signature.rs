@@ -39,11 +39,6 @@ const DUMP64: &[u8; 8] = b"PAGEDU64";
 /// The signature of `DUMP_HEADER32`.
 const DUMP32: &[u8; 8] = b"PAGEDUMP";
 
-/// Whether the first bytes of a file are those of a kernel dump.
-pub fn starts_as_dump(start: [u8; 8]) -> bool {
-    &start == DUMP64 || &start == DUMP32
-}
-
 /// The header that follows a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Width {

@@ -1,7 +1,7 @@
 //! Caps: whatever is not looked at because there is too much of it is told, with the number that was the limit.
 //!
-//! Each `MAX` of the core has a line in [`CAPS`], which names the test that goes beyond it, or says why nothing is lost there.
-//! A new one without a line fails here.
+//! Each `MAX` of the core and of extracts has a line in [`CAPS`], which names the test that goes beyond it, or says why nothing
+//! is lost there. A new one without a line fails here.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
 
 mod common;
@@ -45,7 +45,7 @@ use Beyond::{Counted, Given, Impossible, Judged, Sample, Told};
 
 const HERE: &str = "tests/caps.rs";
 
-/// Every cap of the core.
+/// Every cap of the core, and those of extracts.
 const CAPS: &[Cap] = &[
     Cap("incomplete.rs", "MAX_APART", Told("incomplete.rs", "what_is_told_apart_is_bounded_and_the_rest_is_counted")),
     Cap("kdbg.rs", "MAX_SIZE", Judged("a larger block is none")),
@@ -164,15 +164,22 @@ const CAPS: &[Cap] = &[
         "MAX_LINKS",
         Told("nt/symbolic_link.rs", "more_links_than_windows_follows_lead_nowhere_and_say_so"),
     ),
+    Cap("extract/header.rs", "MAX_RUNS", Sample("the bitmap tells the frames; the runs are what the machine had")),
+    Cap("extract/mod.rs", "MAX_BITS", Counted("frames for which the bitmap would be out of proportion")),
+    Cap("extract/mod.rs", "MAX_IMAGE", Judged("no kernel is larger")),
+    Cap("extract/mod.rs", "MAX_STACK", Judged("no stack of the kernel is larger")),
+    Cap("extract/walk.rs", "MAX_LOST", Counted("what is beyond is counted as often as it is met")),
     Cap("nt/vad.rs", "MAX_AREAS", Told("nt/vad.rs", "a_chain_as_deep_as_the_bound_needs_no_stack_and_ends")),
 ];
 
 #[test]
 fn every_cap_has_a_line_and_every_line_its_test() {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/ntlens-core/src");
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let (core, extract) = (crates.join("ntlens-core/src"), crates.join("ntlens/src/extract"));
     let mut found = BTreeSet::new();
-    for path in files_below(&core, "rs") {
-        let name = path.strip_prefix(&core).unwrap().to_str().unwrap().replace('\\', "/");
+    for path in files_below(&core, "rs").into_iter().chain(files_below(&extract, "rs")) {
+        let name = path.strip_prefix(&core).or_else(|_| path.strip_prefix(extract.parent().unwrap())).unwrap();
+        let name = name.to_str().unwrap().replace('\\', "/");
         for line in std::fs::read_to_string(&path).unwrap().lines() {
             let cap = line.split("const ").nth(1).and_then(|rest| rest.split(':').next());
             found.extend(cap.filter(|cap| cap.starts_with("MAX")).map(|cap| (name.clone(), cap.to_owned())));

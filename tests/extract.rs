@@ -337,6 +337,35 @@ fn a_file_that_changes_is_not_extracted_from() {
     assert!(matches!(extract.write(&mut std::io::sink()), Err(Error::Changed)));
 }
 
+/// Each frame that the extract of the whole dump has, and the cut file not, is counted.
+#[test]
+fn frames_that_are_cut_off_are_counted() {
+    let image = typical(19041, 4, 16).build();
+    let pid = image.truth().processes.iter().rfind(|process| process.peb.is_some()).unwrap().pid;
+    let bytes = dump(&image, Kind::Full).0;
+    let whole = open("whole", bytes.clone());
+    let physical = whole.dump().physical().unwrap();
+    let mut lost = 0;
+    for of in [Of::Kernel, Of::Process(pid)] {
+        let all = extract(&whole, of).unwrap();
+        assert_eq!(all.incomplete(), []);
+        for pages in [1, 8, 40] {
+            let len = bytes.len() as u64 - pages * PAGE_SIZE;
+            let cut = open("cut", bytes[..usize::try_from(len).unwrap()].to_vec());
+            let behind = (0..physical.end().0).map(Pfn).filter(|frame| {
+                all.contains(*frame) && physical.file_offset(frame.base()).is_ok_and(|offset| offset >= len)
+            });
+            let (behind, part) = (behind.count() as u64, extract(&cut, of).unwrap());
+            let told = part.incomplete().iter().skip(cut.incomplete().len());
+            let told: u64 = told.filter(|missing| missing.reason == "truncated").map(|missing| missing.count).sum();
+            assert_eq!(part.incomplete()[..cut.incomplete().len()], *cut.incomplete());
+            assert_eq!((told, part.pages()), (behind, all.pages() - behind), "{of:?} without {pages} pages");
+            lost += told;
+        }
+    }
+    assert!(lost > 10, "{lost}");
+}
+
 #[test]
 fn what_cannot_be_extracted_is_refused() {
     let image = typical(19041, 2, 8).build();

@@ -16,6 +16,7 @@ mod patched;
 
 mod bounds;
 mod classes;
+mod extracts;
 mod fault;
 mod files;
 mod judge;

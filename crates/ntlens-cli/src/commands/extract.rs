@@ -2,7 +2,7 @@
 
 use super::Other;
 use crate::options;
-use crate::output::{Failure, Status, say};
+use crate::output::Failure;
 use clap::{Arg, ArgAction, ArgGroup, Command};
 use ntlens::extract::{Extract, Of};
 
@@ -24,6 +24,7 @@ pub(super) const EXTRACT: Other = Other {
             )
             .group(ArgGroup::new("of").args(["process", "kernel"]).required(true))
             .args(options::file())
+            .args(options::missing())
             .mut_arg("output", |output| output.required(true).help("The dump to write, whole or not at all"))
     },
     run: |matches| {
@@ -32,9 +33,7 @@ pub(super) const EXTRACT: Other = Other {
         let of = matches.get_one::<u64>("process").map_or(Of::Kernel, |pid| Of::Process(*pid));
         let extract = Extract::new(&opened.dump, &*opened.symbols, options::start(matches), of)?;
         target.write(|out, _| extract.write(out).map_err(Failure::from))?;
-        if !target.quiet {
-            say("note", &format!("{} pages, {} bytes", extract.pages(), extract.size()));
-        }
-        Ok(Status::Complete)
+        let remark = format!("{} pages, {} bytes", extract.pages(), extract.size());
+        Ok(target.told(&opened.dump, &[remark], extract.incomplete()))
     },
 };

@@ -246,6 +246,29 @@ fn an_extract_is_a_dump_of_its_process() {
 }
 
 #[test]
+fn an_extract_says_what_it_lacks() {
+    let (folder, path) = target();
+    let comment = |path: &str| document(&["info", path])["rows"][0]["comment"].as_str().unwrap().to_owned();
+    for of in [&["--kernel"][..], &["--process", "4"]] {
+        let arguments = |dump: &'static str| [&["extract", dump, "-o", &path, "--strict"][..], of].concat();
+        let run = ntlens(&arguments(&sample().path));
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        assert!(!run.stderr.contains("warning: ") && !comment(&path).contains(';'), "{}", run.stderr);
+        fs::remove_file(&path).unwrap();
+
+        let run = ntlens(&arguments(&sample().truncated));
+        assert_eq!(run.status, 3, "{}", run.stderr);
+        assert!(run.stderr.contains("warning: ") && run.stderr.contains("page frames"), "{}", run.stderr);
+        assert!(comment(&path).contains("; ") && comment(&path).contains("missing"), "{}", comment(&path));
+        fs::remove_file(&path).unwrap();
+        let quiet = ntlens(&[&["extract", &sample().truncated, "-o", &path, "-q"][..], of].concat());
+        assert_eq!((quiet.status, quiet.stderr.as_str()), (0, ""));
+        fs::remove_file(&path).unwrap();
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
 fn a_failure_leaves_nothing_behind() {
     let (folder, path) = target();
     let run = ntlens(&["info", &sample().text, "-o", &path]);

@@ -5,6 +5,7 @@ use crate::memory::frames::Run;
 use crate::source::{ByteSource, ReadError};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Frames as a bitmap: bit i of byte b stands for frame 8 * b + i, and the frames of set bits follow each other in the
 /// file.
@@ -232,24 +233,36 @@ impl Bitmap {
         }
     }
 
-    /// The runs of set bits, in order. Frames behind the largest offset of a file are in none.
-    pub(super) fn runs(&self) -> impl Iterator<Item = Run> + '_ {
-        let (mut from, mut index, mut rank) = (0, 0, 0_u64);
+    /// The runs of set bits of a range, in order. Frames behind the largest offset of a file are in none.
+    pub(super) fn runs_in(&self, range: Range<Pfn>) -> impl Iterator<Item = Run> + '_ {
+        let (mut from, mut rank) = (range.start.0, None);
+        let mut index = match &self.form {
+            Form::Bits(_) => 0,
+            Form::Runs(runs) => runs.partition_point(|run| run.first <= from).saturating_sub(1),
+        };
         core::iter::from_fn(move || {
-            let (first, count) = match &self.form {
+            let (first, count, before) = match &self.form {
                 Form::Bits(bits) => {
-                    let first = bits.next(from, true)?;
-                    from = bits.next(first, false).unwrap_or(bits.bytes.len() as u64 * 8);
-                    (first, from - first)
+                    let first = bits.next(from..range.end.0, true)?;
+                    from = bits.next(first..range.end.0, false).unwrap_or(range.end.0.min(bits.end_of_bytes()));
+                    let before = rank.or_else(|| bits.rank(first))?;
+                    rank = Some(before + (from - first));
+                    (first, from - first, before)
                 }
-                Form::Runs(runs) => {
-                    let (first, count, _) = self.run(runs, index)?;
+                Form::Runs(runs) => loop {
+                    let (first, count, before) = self.run(runs, index)?;
                     index += 1;
-                    (first, count)
-                }
+                    let (start, end) = (first.max(range.start.0), (first + count).min(range.end.0));
+                    if first >= range.end.0 {
+                        return None;
+                    }
+                    // The run before the range may end before it.
+                    if start < end {
+                        break (start, end - start, before + (start - first));
+                    }
+                },
             };
-            let offset = rank.checked_mul(PAGE_SIZE)?.checked_add(self.first_page)?;
-            rank += count;
+            let offset = before.checked_mul(PAGE_SIZE)?.checked_add(self.first_page)?;
             Some(Run { first: Pfn(first), count, offset })
         })
     }
@@ -298,14 +311,19 @@ impl Bits {
             .is_some_and(|byte| byte >> (pfn % 8) & 1 == 1)
     }
 
-    /// The first frame from `pfn` on whose bit is `set`.
-    fn next(&self, mut pfn: u64, set: bool) -> Option<u64> {
-        let end = self.bytes.len() as u64 * 8;
+    /// How many bits there are.
+    fn end_of_bytes(&self) -> u64 {
+        self.bytes.len() as u64 * 8
+    }
+
+    /// The first frame of a range whose bit is `set`.
+    fn next(&self, range: Range<u64>, set: bool) -> Option<u64> {
+        let (mut pfn, end) = (range.start, range.end.min(self.end_of_bytes()));
         let skip = if set { 0x00 } else { 0xff };
         while pfn < end {
             let byte = usize::try_from(pfn / 8).ok().and_then(|byte| self.bytes.get(byte))?;
             if pfn.is_multiple_of(8) && *byte == skip {
-                pfn += 8 * self.same_bytes(pfn / 8, skip);
+                pfn += 8 * self.same_bytes(pfn / 8..end.div_ceil(8), skip);
             } else if self.bit(pfn) == set {
                 return Some(pfn);
             } else {
@@ -315,9 +333,10 @@ impl Bits {
         None
     }
 
-    /// How many bytes from one on hold the same value, at least 1.
-    fn same_bytes(&self, first: u64, value: u8) -> u64 {
-        let rest = usize::try_from(first).ok().and_then(|first| self.bytes.get(first..)).unwrap_or_default();
+    /// How many bytes from the first of a range on hold the same value, at least 1.
+    fn same_bytes(&self, range: Range<u64>, value: u8) -> u64 {
+        let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+        let rest = range.and_then(|(start, end)| self.bytes.get(start..end)).unwrap_or_default();
         let (words, _) = rest.as_chunks::<8>();
         let same = words.iter().take_while(|word| **word == [value; 8]).count() as u64;
         (same * 8).max(1)
@@ -365,7 +384,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_bitmap_agrees_with_counting_by_hand(bits in proptest::collection::vec(any::<u8>(), 0..300), cut in 0_u64..2400) {
+        fn a_bitmap_agrees_with_counting_by_hand(bits in proptest::collection::vec(any::<u8>(), 0..300), cut in 0_u64..2400, part in (0_u64..2500, 0_u64..2500)) {
             let count = cut.min(bits.len() as u64 * 8);
             let set = |pfn: u64| pfn < count && bits[(pfn / 8) as usize] >> (pfn % 8) & 1 == 1;
             let frames = Frames::Bitmap(Bitmap::new(bits.clone(), count, 0x5000));
@@ -391,6 +410,14 @@ mod tests {
                 for pfn in 0..bits.len() as u64 * 8 + 9 {
                     prop_assert_eq!(other.offset(Pfn(pfn)), frames.offset(Pfn(pfn)));
                 }
+            }
+            // A part of it is what the whole has there.
+            let (start, end) = (part.0.min(part.1), part.0.max(part.1));
+            for all in [&frames, &by_runs, &kept] {
+                let runs: Vec<_> = all.runs_in(Pfn(start)..Pfn(end)).collect();
+                let inside: Vec<u64> = runs.iter().flat_map(|run| run.first.0..run.first.0 + run.count).collect();
+                prop_assert_eq!(inside, (start..end).filter(|pfn| set(*pfn)).collect::<Vec<_>>());
+                prop_assert!(runs.iter().all(|run| all.offset(run.first) == Some(run.offset)));
             }
             prop_assert_eq!(frames.present(0x5000 + 0x1000 * 3 + 1), rank.min(3));
             prop_assert_eq!(by_runs.present(0x5000 + 0x1000 * 3 + 1), rank.min(3));

@@ -6,7 +6,9 @@
 
 use crate::address::{PAGE_SIZE, Pfn};
 use crate::memory::bitmap::Bitmap;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 /// Frames that lie back to back in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +24,19 @@ pub struct Run {
 impl Run {
     pub(super) const fn end(self) -> u64 {
         self.first.0.saturating_add(self.count)
+    }
+
+    /// How many of its frames lie wholly within the first `file_len` bytes of the file.
+    pub fn present(self, file_len: u64) -> u64 {
+        (file_len.saturating_sub(self.offset) / PAGE_SIZE).min(self.count)
+    }
+
+    /// The frames of it that are in a range, if there are any.
+    fn clipped(self, range: &Range<Pfn>) -> Option<Self> {
+        let first = self.first.max(range.start);
+        let count = self.end().min(range.end.0).checked_sub(first.0).filter(|count| *count > 0)?;
+        let offset = (first.0 - self.first.0).checked_mul(PAGE_SIZE)?.checked_add(self.offset)?;
+        Some(Self { first, count, offset })
     }
 }
 
@@ -54,10 +69,7 @@ impl Frames {
     /// How many of the described frames lie wholly within the first `file_len` bytes of the file.
     pub fn present(&self, file_len: u64) -> u64 {
         match self {
-            Self::Runs(runs) => {
-                let held = |run: &Run| (file_len.saturating_sub(run.offset) / PAGE_SIZE).min(run.count);
-                runs.sorted.iter().map(held).fold(0, u64::saturating_add)
-            }
+            Self::Runs(runs) => runs.sorted.iter().map(|run| run.present(file_len)).fold(0, u64::saturating_add),
             Self::Bitmap(bitmap) => (file_len.saturating_sub(bitmap.first_page()) / PAGE_SIZE).min(bitmap.population()),
         }
     }
@@ -71,10 +83,19 @@ impl Frames {
     }
 
     /// The described frames as runs in the order of their numbers.
-    pub fn runs(&self) -> alloc::boxed::Box<dyn Iterator<Item = Run> + '_> {
+    pub fn runs(&self) -> Box<dyn Iterator<Item = Run> + '_> {
         match self {
-            Self::Runs(runs) => alloc::boxed::Box::new(runs.sorted.iter().copied()),
-            Self::Bitmap(bitmap) => alloc::boxed::Box::new(bitmap.runs()),
+            Self::Runs(runs) => Box::new(runs.sorted.iter().copied()),
+            Self::Bitmap(bitmap) => Box::new(bitmap.runs_in(Pfn(0)..Pfn(u64::MAX))),
+        }
+    }
+
+    /// The described frames of a range, as [`runs`](Self::runs) gives them. What lies before and behind the range is not
+    /// looked at.
+    pub fn runs_in(&self, range: Range<Pfn>) -> Box<dyn Iterator<Item = Run> + '_> {
+        match self {
+            Self::Runs(runs) => Box::new(runs.among(range)),
+            Self::Bitmap(bitmap) => Box::new(bitmap.runs_in(range)),
         }
     }
 }
@@ -109,6 +130,13 @@ impl Runs {
             run.count > 0
         });
         Self { sorted, described, overlapping }
+    }
+
+    /// The runs of a range.
+    fn among(&self, range: Range<Pfn>) -> impl Iterator<Item = Run> + '_ {
+        let from = self.sorted.partition_point(|run| run.end() <= range.start.0);
+        let rest = self.sorted.get(from..).unwrap_or_default();
+        rest.iter().map_while(move |run| run.clipped(&range))
     }
 
     fn offset(&self, pfn: Pfn) -> Option<u64> {

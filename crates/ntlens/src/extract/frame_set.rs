@@ -1,28 +1,25 @@
-//! A set of frames: a bitmap in pieces, of which only those with a frame exist.
+//! A set of frames: a bitmap in words, of which only those with a frame exist. However far apart frames are, each takes
+//! little more than 16 bytes.
 
 use ntlens_core::address::Pfn;
 use std::collections::BTreeMap;
 
-/// Frames of one piece.
-const PIECE: u64 = 1 << 15;
-/// Words of one piece.
-const WORDS: usize = 1 << 9;
+/// Frames of one word.
+const WORD: u64 = 64;
 
 /// Frames by their numbers, in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct FrameSet(BTreeMap<u64, Box<[u64; WORDS]>>);
+pub(super) struct FrameSet(BTreeMap<u64, u64>);
 
 impl FrameSet {
-    fn place(pfn: Pfn) -> (u64, usize, u64) {
-        let within = pfn.0 % PIECE;
-        (pfn.0 / PIECE, usize::try_from(within / 64).unwrap_or(0), 1 << (within % 64))
+    fn place(pfn: Pfn) -> (u64, u64) {
+        (pfn.0 / WORD, 1 << (pfn.0 % WORD))
     }
 
     /// Adds a frame; whether it is new.
     pub(super) fn insert(&mut self, pfn: Pfn) -> bool {
-        let (piece, word, bit) = Self::place(pfn);
-        let words = self.0.entry(piece).or_insert_with(|| Box::new([0; WORDS]));
-        let Some(word) = words.get_mut(word) else { return false };
+        let (word, bit) = Self::place(pfn);
+        let word = self.0.entry(word).or_default();
         let new = *word & bit == 0;
         *word |= bit;
         new
@@ -30,36 +27,33 @@ impl FrameSet {
 
     /// Whether a frame is in it.
     pub(super) fn contains(&self, pfn: Pfn) -> bool {
-        let (piece, word, bit) = Self::place(pfn);
-        self.0.get(&piece).and_then(|words| words.get(word)).is_some_and(|word| word & bit != 0)
+        let (word, bit) = Self::place(pfn);
+        self.0.get(&word).is_some_and(|word| word & bit != 0)
     }
 
     /// Keeps the frames that pass a test.
     pub(super) fn retain(&mut self, keep: impl Fn(Pfn) -> bool) {
-        for (piece, words) in &mut self.0 {
-            for (index, word) in (0_u64..).zip(words.iter_mut()) {
-                for bit in 0..64 {
-                    if *word >> bit & 1 == 1 && !keep(Pfn(piece * PIECE + index * 64 + bit)) {
-                        *word &= !(1 << bit);
-                    }
+        self.0.retain(|index, word| {
+            for bit in 0..WORD {
+                if *word >> bit & 1 == 1 && !keep(Pfn(index * WORD + bit)) {
+                    *word &= !(1 << bit);
                 }
             }
-        }
+            *word != 0
+        });
     }
 
     /// The frames in the order of their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = Pfn> + '_ {
-        self.0.iter().flat_map(|(piece, words)| {
-            (0_u64..).zip(words.iter()).flat_map(move |(index, word)| {
-                let set = (0..64).filter(move |bit| word >> bit & 1 == 1);
-                set.map(move |bit| Pfn(piece * PIECE + index * 64 + bit))
-            })
+        self.0.iter().flat_map(|(index, word)| {
+            let set = (0..WORD).filter(move |bit| word >> bit & 1 == 1);
+            set.map(move |bit| Pfn(index * WORD + bit))
         })
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> u64 {
-        self.0.values().flat_map(|words| words.iter()).map(|word| u64::from(word.count_ones())).sum()
+        self.0.values().map(|word| u64::from(word.count_ones())).sum()
     }
 }
 

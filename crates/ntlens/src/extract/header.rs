@@ -40,8 +40,17 @@ impl Fields {
     }
 }
 
-/// Both headers. What the dump's own header says is kept where it is right, and put right where the kernel tells better.
-pub(super) fn headers(dump: &OpenDump, kernel: &Snapshot, of: Of, pages: u64, bits: u64, first_page: u64) -> Vec<u8> {
+/// Both headers. What the dump's own header says is kept where it is right, and put right where the kernel tells better. The
+/// comment ends with a word about what the extract lacks.
+pub(super) fn headers(
+    dump: &OpenDump,
+    kernel: &Snapshot,
+    of: Of,
+    lack: &str,
+    pages: u64,
+    bits: u64,
+    first_page: u64,
+) -> Vec<u8> {
     let file = dump.dump();
     let own = file.header.as_ref().and_then(|_| file.source.read_vec(0, HEADER_SIZE).ok());
     let size = usize::try_from(HEADER_SIZE).unwrap_or(0);
@@ -81,7 +90,8 @@ pub(super) fn headers(dump: &OpenDump, kernel: &Snapshot, of: Of, pages: u64, bi
         Of::Kernel => (6, b"SDMPDUMP", KERNEL_VA, "the kernel".to_owned()),
     };
     fields.u32(offsets::DUMP_TYPE, dump_type);
-    let mut comment = format!("ntlens extract: {name}").into_bytes();
+    let mut comment = format!("ntlens extract: {name}{lack}").into_bytes();
+    comment.truncate(COMMENT - 1);
     comment.resize(COMMENT, 0);
     fields.put(offsets::COMMENT, &comment);
     fields.put(HEADER_SIZE, signature);

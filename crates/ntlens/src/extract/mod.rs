@@ -3,7 +3,8 @@
 //! An extract is a bitmap dump that other readers open. Of a process it holds what answering about the process reads: the
 //! questions are asked over a source that notes the frames, and their frames are written. Beside them are the process's
 //! own memory, its threads' stacks, the kernel's image and the processors' blocks. Pages that another process maps in its
-//! user half are left out, however they were reached: nobody else's memory leaves with the extract.
+//! user half are left out, however they were reached: nobody else's memory leaves with the extract. What page tables claim and the
+//! file does not hold costs nothing; what an extract lacks it says itself, and in the comment of its header.
 
 mod frame_set;
 mod header;
@@ -15,13 +16,14 @@ use frame_set::FrameSet;
 use ntlens_core::address::{PAGE_BYTES, PAGE_SIZE, Pfn, VirtAddr};
 use ntlens_core::kdbg::Kdbg;
 use ntlens_core::layout::source::LayoutSource;
+use ntlens_core::memory::frames::Frames;
 use ntlens_core::memory::{PagedSpace, PhysicalImage};
 use ntlens_core::nt::snapshot::Options;
 use ntlens_core::nt::thread_census;
 use ntlens_core::nt::{Process, Snapshot};
 use ntlens_core::report::subject::{PID, Subject};
 use ntlens_core::report::{Argument, Arguments, OneByOne, QUESTIONS, Wanted};
-use ntlens_core::{Absent, Error as CoreError, OpenDump};
+use ntlens_core::{Absent, Error as CoreError, Incomplete, OpenDump};
 use recorder::Recorder;
 use std::fmt;
 use std::io::Write;
@@ -44,6 +46,7 @@ pub struct Extract {
     headers: Vec<u8>,
     first_page: u64,
     bits: u64,
+    incomplete: Vec<Incomplete>,
 }
 
 impl fmt::Debug for Extract {
@@ -67,6 +70,11 @@ const ASSUMED_PRCB: u64 = 0xc000;
 const MAX_IMAGE: u64 = 1 << 28;
 /// Readers of bitmaps take this many bits: 8 TiB of memory.
 const MAX_BITS: u64 = 1 << 31;
+/// Bits that are in proportion to any dump: 32 GiB of memory, in 1 MiB.
+const SMALL_BITS: u64 = 1 << 23;
+/// The part of a dump's size that the bitmap may have. One of a complete dump would be of 64 KiB for each 2 GiB: this leaves
+/// room for holes between frames that are 2000 times as large as these.
+const PART: u64 = 16;
 
 impl Extract {
     /// Chooses the frames. `layouts` and `options` are those with which the dump was opened. Errors: a dump without page
@@ -77,44 +85,68 @@ impl Extract {
         let system =
             kernel.space().paged().ok_or(CoreError::Missing { what: "page tables", why: Absent::NotApplicable })?;
         let processes = kernel.processes().processes;
-        let mut chosen = match of {
-            Of::Process(pid) => of_process(dump, layouts, options, pid)?,
-            Of::Kernel => of_kernel(system, &processes),
-        };
-        let foreign = foreign(system, &processes, &of);
-        let mut own = FrameSet::default();
-        if let Of::Process(pid) = of {
-            let is_meant = |process: &&Process| process.pid() == Ok(pid);
-            for space in processes.iter().filter(is_meant).filter_map(|process| user_space(system, process)) {
-                let mut mapped = Mapped::default();
-                mapped.add(&space, Half::User);
-                for frame in mapped.pages.iter().chain(mapped.tables.iter()) {
-                    own.insert(frame);
-                    chosen.insert(frame);
-                }
-            }
-        }
-        let nobodys = nobodys(kernel, system, &processes);
+        let mut incomplete = dump.incomplete().to_vec();
+        let known = incomplete.len();
         let len = image.source().len();
+        let mut lacks = |what: String, count: u64, why: Absent| {
+            if count > 0 {
+                incomplete.push(Incomplete::new(what, "the extract", why).times(count));
+            }
+        };
+        let cut = Absent::Truncated { offset: len };
+        let (mut chosen, mapped) = match of {
+            Of::Process(pid) => {
+                let (read, missing) = of_process(dump, layouts, options, pid)?;
+                lacks("page frames that answering about the process reads".into(), missing, cut);
+                let mut mapped = Mapped::default();
+                let is_meant = |process: &&Process| process.pid() == Ok(pid);
+                for space in processes.iter().filter(is_meant).filter_map(|process| user_space(system, process)) {
+                    mapped.add(&space, Half::User);
+                }
+                (read, mapped)
+            }
+            Of::Kernel => (FrameSet::default(), of_kernel(system, &processes)),
+        };
+        lacks("page frames that are mapped".into(), mapped.missing, cut);
+        let own = mapped.frames();
+        for frame in own.iter() {
+            chosen.insert(frame);
+        }
+        let foreign = foreign(system, &processes, &of);
+        let nobodys = nobodys(kernel, system, &processes);
         let held = |frame: Pfn| {
             let end = image.file_offset(frame.base()).ok().and_then(|offset| offset.checked_add(PAGE_SIZE));
             end.is_some_and(|end| end <= len)
         };
         chosen.retain(|frame| {
-            let private = foreign.contains(frame) && !own.contains(frame);
+            let private = foreign.contains(frame) && (of == Of::Kernel || !own.contains(frame));
             held(frame) && (!private || nobodys.contains(frame))
         });
+        let most = most_bits(&image);
+        let all = chosen.len();
+        chosen.retain(|frame| frame.0 < most);
+        let what = format!("page frames from {most:#x} on, for which the bitmap would be out of proportion");
+        lacks(what, all - chosen.len(), Absent::Malformed);
         let bits = chosen.iter().last().map_or(0, |last| last.0 + 1);
-        if bits == 0 || bits > MAX_BITS {
-            return Err(CoreError::Unsupported {
-                what: format!("frames up to {bits:#x}"),
-                advice: "a bitmap dump describes frames below 2^31",
-            }
-            .into());
+        if bits == 0 {
+            let what = format!("no frame below {most:#x} belongs to what is extracted");
+            let advice = "a bitmap dump describes those that are in proportion to its size";
+            return Err(CoreError::Unsupported { what, advice }.into());
         }
+        let missing = incomplete.iter().skip(known).fold(0_u64, |sum, missing| sum.saturating_add(missing.count));
         let first_page = (header::BITS + bits.div_ceil(8)).next_multiple_of(PAGE_SIZE);
-        let headers = header::headers(dump, kernel, of, chosen.len(), bits, first_page);
-        Ok(Self { image, frames: chosen, headers, first_page, bits })
+        let lack = match missing {
+            0 if known == 0 => String::new(),
+            0 => "; the dump is incomplete".into(),
+            count => format!("; {count} page frames are missing"),
+        };
+        let headers = header::headers(dump, kernel, of, &lack, chosen.len(), bits, first_page);
+        Ok(Self { image, frames: chosen, headers, first_page, bits, incomplete })
+    }
+
+    /// What it lacks: what the dump did not hold or contradicts, and frames that were left out.
+    pub fn incomplete(&self) -> &[Incomplete] {
+        &self.incomplete
     }
 
     /// How many pages it has.
@@ -157,8 +189,23 @@ impl Extract {
     }
 }
 
-/// What answering about a process reads, and what a debugger would look at besides.
-fn of_process(dump: &OpenDump, layouts: &dyn LayoutSource, options: Options, pid: u64) -> Result<FrameSet, Error> {
+/// How many bits an extract's bitmap may have: such as the dump's own has, or few in proportion to the dump. A wild entry of a
+/// page table can lead to a frame that would need a bitmap larger than the rest.
+fn most_bits(image: &PhysicalImage) -> u64 {
+    let own = match image.frames() {
+        Frames::Bitmap(_) => image.end().0,
+        Frames::Runs(_) => 0,
+    };
+    (image.source().len() / PART).saturating_mul(8).max(SMALL_BITS).max(own).min(MAX_BITS)
+}
+
+/// What answering about a process reads, and what a debugger would look at besides. Beside it how many frames are missing.
+fn of_process(
+    dump: &OpenDump,
+    layouts: &dyn LayoutSource,
+    options: Options,
+    pid: u64,
+) -> Result<(FrameSet, u64), Error> {
     let recorder = Arc::new(Recorder::new(dump.dump().physical()?));
     let recorded = OpenDump::open(dump.name(), recorder.clone(), layouts, options)?;
     let kernel = recorded.kernel()?;
@@ -182,7 +229,7 @@ fn of_process(dump: &OpenDump, layouts: &dyn LayoutSource, options: Options, pid
             }
         }
     }
-    Ok(recorder.frames())
+    Ok((recorder.frames(), recorder.missing()))
 }
 
 /// Reads a byte of each page of a stretch, so that page and tables are recorded.
@@ -223,7 +270,7 @@ fn touch_stacks(kernel: &Snapshot, space: &PagedSpace, process: &Process) {
 }
 
 /// Everything that is mapped in the kernel's half of any address space.
-fn of_kernel(system: &PagedSpace, processes: &[Process]) -> FrameSet {
+fn of_kernel(system: &PagedSpace, processes: &[Process]) -> Mapped {
     let mut mapped = Mapped::default();
     mapped.add(system, Half::Kernel);
     for process in processes {
@@ -231,11 +278,7 @@ fn of_kernel(system: &PagedSpace, processes: &[Process]) -> FrameSet {
             mapped.add(&system.with_root(root.0), Half::Kernel);
         }
     }
-    let mut frames = mapped.pages;
-    for table in mapped.tables.iter() {
-        frames.insert(table);
-    }
-    frames
+    mapped
 }
 
 /// The address space of a process, if it has one of its own.
@@ -275,9 +318,5 @@ fn foreign(system: &PagedSpace, processes: &[Process], of: &Of) -> FrameSet {
             mapped.add(&system.with_root(root.0), Half::User);
         }
     }
-    let mut frames = mapped.pages;
-    for table in mapped.tables.iter() {
-        frames.insert(table);
-    }
-    frames
+    mapped.frames()
 }

@@ -13,13 +13,15 @@ pub(super) struct Recorder {
     /// The runs of the dump in the order of the file.
     runs: Vec<Run>,
     read: Mutex<FrameSet>,
+    /// Frames that should have been read, and are described but not in the file.
+    missing: Mutex<FrameSet>,
 }
 
 impl Recorder {
     pub(super) fn new(image: &PhysicalImage) -> Self {
         let mut runs: Vec<Run> = image.frames().runs().collect();
         runs.sort_by_key(|run| run.offset);
-        Self { source: image.source().clone(), runs, read: Mutex::default() }
+        Self { source: image.source().clone(), runs, read: Mutex::default(), missing: Mutex::default() }
     }
 
     /// The frame that lies at a file offset.
@@ -34,6 +36,11 @@ impl Recorder {
     pub(super) fn frames(&self) -> FrameSet {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// How many frames should have been read and are behind the end of the file.
+    pub(super) fn missing(&self) -> u64 {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
 }
 
 impl ByteSource for Recorder {
@@ -42,14 +49,19 @@ impl ByteSource for Recorder {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> Result<(), ReadError> {
-        self.source.read_at(offset, out)?;
+        let done = self.source.read_at(offset, out);
+        let noted = match &done {
+            Ok(()) => &self.read,
+            Err(ReadError::PastEnd { .. }) => &self.missing,
+            Err(_) => return done,
+        };
         let last = offset.saturating_add(out.len() as u64).saturating_sub(1);
         // No read of a frame crosses its end.
         let frames = [self.frame_at(offset), self.frame_at(last)];
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
         for frame in frames.into_iter().flatten() {
-            read.insert(frame);
+            noted.insert(frame);
         }
-        Ok(())
+        done
     }
 }

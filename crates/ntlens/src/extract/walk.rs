@@ -1,10 +1,11 @@
 //! All frames that page tables lead to: the tables themselves, and the pages.
 
+use super::MAX_BITS;
 use super::frame_set::FrameSet;
+use ntlens_core::Absent;
 use ntlens_core::address::{PAGE_BYTES, PAGE_SIZE, PagingLevels, Pfn, PhysAddr, VirtAddr};
 use ntlens_core::memory::PagedSpace;
 use ntlens_core::memory::pte::{Pte, Software};
-use std::collections::BTreeSet;
 
 /// Which half of an address space.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -18,9 +19,19 @@ pub(super) enum Half {
 pub(super) struct Mapped {
     pub(super) tables: FrameSet,
     pub(super) pages: FrameSet,
-    /// Large pages that were met, by their first frame and size.
-    large: BTreeSet<(PhysAddr, u64)>,
+    /// How many frames of tables and pages are described and lie behind the end of the file. Those of small pages are told
+    /// apart as long as there are not too many, and those of large pages in an extract's reach always.
+    pub(super) missing: u64,
+    /// Some of these.
+    lost: FrameSet,
+    /// Large pages that were met and are not looked at again, by their number among those of their level.
+    large: [FrameSet; LEVELS],
 }
+
+/// Frames that are missing and told apart: what lies behind them is counted as often as it is met.
+const MAX_LOST: u64 = 1 << 20;
+/// Levels of page tables.
+const LEVELS: usize = 5;
 
 /// Entries of half a root.
 const HALF: usize = 256;
@@ -29,7 +40,7 @@ impl Mapped {
     /// Adds what one half of an address space maps. The entry that shows the page tables themselves is left out.
     pub(super) fn add(&mut self, space: &PagedSpace, half: Half) {
         let root = space.root();
-        let Some(table) = read(space, root) else { return };
+        let Some(table) = self.read(space, root) else { return };
         self.tables.insert(root.pfn());
         let levels = match space.levels() {
             PagingLevels::Four => 3,
@@ -44,13 +55,23 @@ impl Mapped {
         }
     }
 
+    /// The tables and the pages.
+    pub(super) fn frames(self) -> FrameSet {
+        let mut frames = self.pages;
+        for table in self.tables.iter() {
+            frames.insert(table);
+        }
+        frames
+    }
+
     /// Adds a table and what is below it. `level` 0 is that of pages of 4 KiB; there are five levels at most.
     fn table(&mut self, space: &PagedSpace, at: PhysAddr, level: u32, base: u64) {
-        // What is not in the dump is not looked for, and what was met is not met again.
-        let Some(entries) = read(space, at) else { return };
-        if !self.tables.insert(at.pfn()) {
+        // What was met is not met again, and what is not in the dump is not looked for.
+        if self.tables.contains(at.pfn()) {
             return;
         }
+        let Some(entries) = self.read(space, at) else { return };
+        self.tables.insert(at.pfn());
         for (index, entry) in entries.iter().copied().enumerate().filter(|(_, entry)| *entry != 0) {
             let va = part(base, index, level);
             let pte = Pte::from_bits_retain(entry);
@@ -60,37 +81,74 @@ impl Mapped {
                 } else {
                     space.translate(canonical(va, space.levels())).ok().map(|found| found.at)
                 };
-                self.pages.extend(space, frame, 1);
+                if let Some(frame) = frame {
+                    self.small(space, frame);
+                }
             } else if pte.contains(Pte::VALID | Pte::LARGE) {
                 let size = PAGE_SIZE << (9 * level);
-                let first = pte.large_frame(size);
-                if self.large.insert((first, size)) {
-                    self.pages.extend(space, Some(first), size / PAGE_SIZE);
-                }
+                self.large(space, level, pte.large_frame(size).pfn(), size / PAGE_SIZE);
             } else if let Some(below) = table_of(space, entry) {
                 self.table(space, below, level - 1, va);
             }
         }
     }
-}
 
-impl FrameSet {
-    /// Adds frames that follow each other, as far as the dump describes them.
-    fn extend(&mut self, space: &PagedSpace, first: Option<PhysAddr>, count: u64) {
-        let Some(first) = first else { return };
-        let (first, end) = (first.pfn().0, space.physical().end().0);
-        let frames = (first..first.saturating_add(count).min(end)).map(Pfn);
-        for frame in frames.filter(|frame| space.physical().file_offset(frame.base()).is_ok()) {
-            self.insert(frame);
+    /// Adds a frame, if the dump describes it and the file holds it.
+    fn small(&mut self, space: &PagedSpace, frame: PhysAddr) {
+        let image = space.physical();
+        let Ok(offset) = image.file_offset(frame.pfn().base()) else { return };
+        if offset.saturating_add(PAGE_SIZE) <= image.source().len() {
+            self.pages.insert(frame.pfn());
+        } else {
+            self.lose(frame.pfn());
         }
     }
-}
 
-fn read(space: &PagedSpace, table: PhysAddr) -> Option<Vec<u64>> {
-    let mut bytes = [0; PAGE_BYTES];
-    space.physical().read_in_frame(table, &mut bytes).ok()?;
-    let (words, _) = bytes.as_chunks::<8>();
-    Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    /// Adds the frames of a large page that the file holds, once. What is claimed is not stepped through.
+    fn large(&mut self, space: &PagedSpace, level: u32, first: Pfn, count: u64) {
+        let Some(met) = usize::try_from(level).ok().and_then(|level| self.large.get_mut(level)) else { return };
+        let number = Pfn(first.0 / count);
+        if met.contains(number) {
+            return;
+        }
+        let image = space.physical();
+        let (len, mut steps) = (image.source().len(), 0_u64);
+        for run in image.frames().runs_in(first..Pfn(first.0.saturating_add(count))) {
+            let present = run.present(len);
+            for frame in run.first.0..run.first.0 + present {
+                self.pages.insert(Pfn(frame));
+            }
+            self.missing = self.missing.saturating_add(run.count - present);
+            steps += 1 + present;
+        }
+        // Entries can name far more pages above the frames of an extract than there is memory to remember: of those only such
+        // are remembered that took more than one step, and these are no more than frames and runs.
+        if steps > 1 || first.0 < MAX_BITS {
+            met.insert(number);
+        }
+    }
+
+    /// Counts a frame that is missing.
+    fn lose(&mut self, frame: Pfn) {
+        if !self.lost.contains(frame) {
+            if self.missing < MAX_LOST {
+                self.lost.insert(frame);
+            }
+            self.missing = self.missing.saturating_add(1);
+        }
+    }
+
+    /// The entries of a table. One that is cut off is counted.
+    fn read(&mut self, space: &PagedSpace, table: PhysAddr) -> Option<Vec<u64>> {
+        let mut bytes = [0; PAGE_BYTES];
+        let read = space.physical().read_in_frame(table, &mut bytes);
+        if matches!(read, Err(Absent::Truncated { .. })) {
+            self.lose(table.pfn());
+        }
+        read.ok()?;
+        let (words, _) = bytes.as_chunks::<8>();
+        Some(words.iter().map(|word| u64::from_le_bytes(*word)).collect())
+    }
 }
 
 /// The table that an entry points at; it may be on the standby list.

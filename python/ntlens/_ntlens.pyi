@@ -190,6 +190,15 @@ class Dump:
 
         format: "timesketch", one JSON object a line, or "bodyfile" for `mactime`.
         """
+    def extract(self, path: _Path, *, process: int | None = None, kernel: bool = False) -> None:
+        """Writes a small dump with what is needed to look at one process, or with the kernel alone.
+
+        Other readers open it, too. It has no user memory of anybody else. What it lacks is warned of.
+
+        path: the new file. One that is there is never overwritten: `FileExistsError`.
+        process: the id of the process.
+        kernel: the kernel's memory, and no user pages. Either this or `process` is given.
+        """
     def symbols(self) -> Table:
         """The modules and which symbols were found for each: the table `symbols`."""
     def symbol(self, name: str) -> Table:

@@ -120,6 +120,25 @@ def test_a_member_is_read_where_it_is_touched(compression: int) -> None:
         assert view.read(10) == b""
 
 
+def test_an_extract_answers_as_its_dump_does(demo: ntlens.Dump, tmp_path: Path) -> None:
+    process = next(process for process in demo.processes() if process.peb is not None and process.exit_time is None)
+    path = tmp_path / "small.dmp"
+    demo.extract(path, process=process.pid)
+    small = ntlens.open(path)
+    # Its page tables may lead elsewhere now; what the process is and has stays.
+    assert small.process(process.pid) == process and len(small.processes()) == len(demo.processes())
+    assert small.process(process.pid).handles().to_dicts() == process.handles().to_dicts()
+    with pytest.raises(FileExistsError):
+        demo.extract(path, kernel=True)
+    with pytest.raises(TypeError, match="either process or kernel=True"):
+        demo.extract(tmp_path / "none.dmp")
+    with pytest.raises(ntlens.NotInDumpError, match="no process with the id 3"):
+        demo.extract(tmp_path / "none.dmp", process=3)
+    demo.extract(tmp_path / "kernel.dmp", kernel=True)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"small.dmp", "kernel.dmp"}
+    assert len(ntlens.open(tmp_path / "kernel.dmp").modules()) == len(demo.modules())
+
+
 def test_a_member_that_was_closed_says_so(demo_bytes: bytes) -> None:
     for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         file = io.BytesIO()

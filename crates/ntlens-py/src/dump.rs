@@ -11,13 +11,14 @@ use crate::row::Row;
 use crate::source;
 use crate::table::{self, Table};
 use ntlens::address::{PhysAddr, VirtAddr};
+use ntlens::extract;
 use ntlens::nt::snapshot::Options;
 use ntlens::render::{self, Format, Terminal};
 use ntlens::report::memory::{self, Of};
 use ntlens::report::{Arguments, timeline, translation};
 use ntlens::symbols::dt::{Dt, Pattern, find, find_all};
 use ntlens::{CoreError, Symbols, names};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use std::path::PathBuf;
@@ -88,7 +89,7 @@ fn open_source(
         Ok::<_, ntlens::Error>((dump, symbols))
     })?;
     let (dump, symbols) = opened.map_err(|error| exception(py, error))?;
-    let opened = Opened::new(dump, Arc::new(symbols), strict, progress);
+    let opened = Opened::new(dump, Arc::new(symbols), options, strict, progress);
     opened.tell_of_kernel(py)?;
     opened.tell(py, opened.dump.incomplete())?;
     Ok(Dump(Arc::new(opened)))
@@ -281,6 +282,22 @@ impl Dump {
             render::write(&mut text, *format, Some(dump), &answer.table, Terminal::default())?;
             Ok::<_, ntlens::Error>(String::from_utf8_lossy(&text).into_owned())
         })
+    }
+
+    /// Writes a small dump with what is needed to look at one process, or with the kernel alone; other readers open it, too.
+    /// It has no user memory of anybody else. What it lacks is warned of.
+    ///
+    /// path: the new file. One that is there is never overwritten: `FileExistsError`.
+    /// process: the id of the process.
+    /// kernel: the kernel's memory, and no user pages.
+    #[pyo3(signature = (path, *, process = None, kernel = false))]
+    fn extract(&self, py: Python<'_>, path: PathBuf, process: Option<u64>, kernel: bool) -> PyResult<()> {
+        let of = match (process, kernel) {
+            (Some(pid), false) => extract::Of::Process(pid),
+            (None, true) => extract::Of::Kernel,
+            _ => return Err(PyTypeError::new_err("either process or kernel=True is given")),
+        };
+        self.0.extract(py, of, path)
     }
 
     /// The modules and which symbols were found for each: the table `symbols`.

@@ -4,8 +4,10 @@ use crate::error::{self, IncompleteWarning, exception};
 use crate::progress::{self, Shared};
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
+use ntlens::extract::{Extract, Of};
 use ntlens::layout::Layouts;
 use ntlens::names::Names;
+use ntlens::nt::snapshot::Options;
 use ntlens::report::{Arguments, Question, Table, Wanted};
 use ntlens::text::visible;
 use ntlens::{Incomplete, OpenDump, Symbols, render};
@@ -13,6 +15,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::ffi::CString;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Things of one kind, such as those that are missing, of which a text tells; the table has all.
@@ -45,6 +49,7 @@ impl Answer {
 pub(crate) struct Opened {
     pub(crate) dump: OpenDump,
     symbols: Arc<Symbols>,
+    options: Options,
     strict: bool,
     progress: Option<Py<PyAny>>,
     names: OnceLock<Names>,
@@ -54,10 +59,17 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn new(dump: OpenDump, symbols: Arc<Symbols>, strict: bool, progress: Option<Py<PyAny>>) -> Self {
+    pub(crate) fn new(
+        dump: OpenDump,
+        symbols: Arc<Symbols>,
+        options: Options,
+        strict: bool,
+        progress: Option<Py<PyAny>>,
+    ) -> Self {
         Self {
             dump,
             symbols,
+            options,
             strict,
             progress,
             names: OnceLock::new(),
@@ -104,6 +116,20 @@ impl Opened {
             Err(error) => warn(py, &error.to_string()),
             Ok(_) => Ok(()),
         }
+    }
+
+    /// Writes a part of the dump to a new file, and tells what it lacks.
+    pub(crate) fn extract(&self, py: Python<'_>, of: Of, path: PathBuf) -> PyResult<()> {
+        let extract = self.run(py, |dump| Extract::new(dump, &*self.symbols, self.options, of))?;
+        self.tell(py, extract.incomplete())?;
+        self.run(py, move |_| {
+            let failed = |error| ntlens::Error::Io { path: path.clone(), error };
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            // A file beside it, put in its place when it is whole.
+            let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+            extract.write(&mut BufWriter::new(&mut file))?;
+            file.persist_noclobber(&path).map(drop).map_err(|error| failed(error.error))
+        })
     }
 
     /// A whole table, asked once.

@@ -92,6 +92,7 @@ pub(crate) const CLASSES: &[&Class] = &[
     &strings::IMAGE_PATHS,
     &strings::MODULE_NAMES,
     &strings::LOGGER_NAMES,
+    &strings::UNUSUAL,
     &tracing::SLOTS,
     &tracing::PROVIDERS,
     &tracing::CONSUMERS,

@@ -263,8 +263,9 @@ impl Callbacks {
         for view in self.list(snapshot, REGISTRY, head, registry::SIZE, is_entry) {
             let Ok(address) = part(&view, registry::FUNCTION) else { continue };
             let strings = &snapshot.fields().unicode_string;
-            let fault = strings.fault_in(&view, registry::ALTITUDE, snapshot.space());
-            fault.into_iter().for_each(|fault| fault.add_to(&mut self.incomplete));
+            if let Some(fault) = strings.fault_in(&view, registry::ALTITUDE, snapshot.space()) {
+                fault.add_to(&mut self.incomplete);
+            }
             self.callbacks.push(Callback {
                 kind: Kind::Registry,
                 address,
@@ -308,7 +309,9 @@ impl Callbacks {
             let context = registration.and_then(|view| part(view, registration::CONTEXT));
             let strings = &snapshot.fields().unicode_string;
             let fault = registration.ok().and_then(|view| strings.fault_in(view, registration::ALTITUDE, memory));
-            fault.into_iter().for_each(|fault| fault.add_to(&mut self.incomplete));
+            if let Some(fault) = fault {
+                fault.add_to(&mut self.incomplete);
+            }
             let altitude = registration.and_then(|view| strings.read_in(view, registration::ALTITUDE, memory));
             let before = entries.len();
             for (kind, offset) in [(Kind::ObjectPre, object::PRE), (Kind::ObjectPost, object::POST)] {

@@ -173,8 +173,9 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
     let strings = &snapshot.fields().unicode_string;
     for view in list.members.iter().filter_map(|at| views.get(at)) {
         for field in [&fields.entry.name, &fields.entry.path] {
-            let fault = view.address_of(field).ok().and_then(|at| strings.fault(memory, at));
-            fault.into_iter().for_each(|fault| fault.add_to(&mut incomplete));
+            if let Some(fault) = view.address_of(field).ok().and_then(|at| strings.fault(memory, at)) {
+                fault.add_to(&mut incomplete);
+            }
         }
     }
     Modules { modules: list.members.iter().filter_map(read).collect(), incomplete }

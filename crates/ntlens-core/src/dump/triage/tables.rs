@@ -119,11 +119,7 @@ impl Tables<'_> {
                 drivers.push(driver);
             } else if index < room.min(claimed) {
                 // One that is damaged, among others.
-                let base = at + index * DRIVER_ENTRY + DLL_BASE as u64;
-                let (found, expected) = (u64_at(entry, DLL_BASE), "a page of the kernel where an image begins");
-                let (structure, field) = ("DUMP_DRIVER_ENTRY64", "LdrEntry.DllBase");
-                let wrong = Incomplete::contradiction(structure, field, base, VirtAddr(found), expected);
-                wrong.add_to(&mut broken);
+                broken_driver(at + index * DRIVER_ENTRY, entry).add_to(&mut broken);
             } else {
                 ended = true;
                 break;
@@ -152,7 +148,7 @@ impl Tables<'_> {
 
     /// A driver, unless the entry cannot be one: images begin on pages of the kernel.
     fn driver(&self, entry: &[u8]) -> Option<TriageDriver> {
-        let (base, size) = (VirtAddr(u64_at(entry, DLL_BASE)), u32_at(entry, 0x48));
+        let (base, size) = (VirtAddr(u64_at(entry, DLL_BASE)), u32_at(entry, SIZE_OF_IMAGE));
         (base.is_page_of_kernel() && size > 0).then(|| TriageDriver {
             name: self.string(u32_at(entry, 0).into()),
             base,
@@ -204,8 +200,21 @@ impl Tables<'_> {
     }
 }
 
-/// `LdrEntry.DllBase` in `DUMP_DRIVER_ENTRY64`.
+/// `LdrEntry.DllBase` and `LdrEntry.SizeOfImage` in `DUMP_DRIVER_ENTRY64`.
 const DLL_BASE: usize = 0x38;
+const SIZE_OF_IMAGE: usize = 0x48;
+
+/// Why an entry is no driver.
+fn broken_driver(at: u64, entry: &[u8]) -> Incomplete {
+    const ENTRY: &str = "DUMP_DRIVER_ENTRY64";
+    let base = VirtAddr(u64_at(entry, DLL_BASE));
+    if base.is_page_of_kernel() {
+        let expected = "the bytes of an image";
+        return Incomplete::contradiction(ENTRY, "LdrEntry.SizeOfImage", at + SIZE_OF_IMAGE as u64, 0, expected);
+    }
+    let expected = "a page of the kernel where an image begins";
+    Incomplete::contradiction(ENTRY, "LdrEntry.DllBase", at + DLL_BASE as u64, base, expected)
+}
 
 fn u32_at(entry: &[u8], at: usize) -> u32 {
     entry.get(at..at + 4).map_or(0, LittleEndian::read_u32)
@@ -300,6 +309,11 @@ mod tests {
         let (drivers, told) = of(bytes.clone(), |tables| tables.drivers(&offsets(0x100, strings, 5)));
         assert_eq!((drivers.len(), told.len()), (4, 1), "{told:?}");
         assert_eq!(told[0].place, Place::File(at as u64));
+        bytes[at] = 0;
+        bytes[at - DLL_BASE + SIZE_OF_IMAGE] = 0;
+        let (drivers, told) = of(bytes.clone(), |tables| tables.drivers(&offsets(0x100, strings, 5)));
+        assert_eq!((drivers.len(), told.len()), (4, 1), "{told:?}");
+        assert_eq!(told[0].place, Place::File((at - DLL_BASE + SIZE_OF_IMAGE) as u64));
         // A table of which nothing is a driver is not there.
         let (drivers, told) = of(bytes, |tables| tables.drivers(&offsets(0x104, strings, 5)));
         assert!(drivers.is_empty());

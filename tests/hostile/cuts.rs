@@ -30,15 +30,72 @@ fn a_dump_cut_short_opens_with_what_is_left() {
             assert!(cut >= 0x2000, "{place} has no header");
             let info = &rows(&opened, "info")[0];
             assert_eq!(info["windows_build"], build, "{place}");
-            assert_eq!(info["physical_pages_present"], cut.saturating_sub(first) / 0x1000, "{place}");
             assert_eq!(info["file_complete"], cut == facts.file_size, "{place}");
             if cut >= first {
+                assert_eq!(info["physical_pages_present"], (cut - first) / 0x1000, "{place}");
                 assert_eq!(info["physical_pages_described"], facts.pages_in_dump, "{place}");
+            } else {
+                // No frame is there, or even known where the bits are cut, and that is said.
+                assert!(matches!(info["physical_pages_present"].as_u64(), None | Some(0)), "{place}");
+                assert!(!complaints(&opened, "info").is_empty(), "{place}");
             }
             if cut == facts.file_size {
                 assert_eq!(eprocesses(&opened), all_eprocesses());
             }
         }
+    }
+}
+
+#[test]
+fn a_bitmap_cut_short_leaves_the_header() {
+    for (kind, bytes) in [(KERNEL, &BITMAP), (Kind::Summary, &SUMMARY)] {
+        let first = dump(&SMALL, kind).1.dump.unwrap().first_page_offset.unwrap();
+        for cut in [0x2039, 0x2080] {
+            let place = format!("{kind:?} cut at {cut:#x}");
+            let opened = survives(&place, Patched::of(bytes).cut(cut)).unwrap();
+            assert_eq!(rows(&opened, "info")[0]["windows_build"], SMALL.truth().build, "{place}");
+            let told = ntlens::report::doctor::diagnose(&opened).faults;
+            let told = told.iter().filter_map(|fault| fault.incomplete.wrong.as_deref());
+            let size = told.into_iter().find(|wrong| wrong.structure == "file" && wrong.field == "size").unwrap();
+            assert_eq!(size.found, format!("{cut:#x}"), "{place}");
+            assert!(size.expected.contains(&format!("{first:#x}")), "{place}: {}", size.expected);
+        }
+    }
+}
+
+#[test]
+fn a_file_that_ends_before_a_signature_is_too_short_and_has_no_other() {
+    for (name, bytes) in [("bitmap", &BITMAP), ("rdmp", &RDMP), ("small", &TRIAGE)] {
+        for cut in 0x2000..0x2009 {
+            let error = survives(name, Patched::of(bytes).cut(cut)).err().unwrap().to_string();
+            let held = format!("size is {:#x} bytes", cut - 0x2000);
+            assert!(error.contains(&held), "{name} cut at {cut:#x}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_size_that_a_small_dump_should_have_is_told() {
+    let size = u32::from_le_bytes(TRIAGE[0x2004..0x2008].try_into().unwrap());
+    let opened = Patched::of(&TRIAGE).cut(u64::from(size) - 8).open().unwrap();
+    let told = opened.incomplete().iter().filter_map(|told| told.wrong.as_deref()).find(|wrong| wrong.field == "size");
+    assert_eq!(told.unwrap().expected, format!("{size:#x}"));
+}
+
+#[test]
+fn what_follows_a_dump_is_told_unless_it_may() {
+    let noise: Vec<u8> = (0..1_u64 << 20).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 7).to_le_bytes()[0] | 1).collect();
+    let blob = [&b"DumpBlob"[..], &noise].concat();
+    for (name, bytes) in
+        [("full", &FULL), ("bitmap", &BITMAP), ("summary", &SUMMARY), ("rdmp", &RDMP), ("small", &TRIAGE)]
+    {
+        let told = |more: &[u8]| {
+            let opened = Patched::of(&Arc::new([&bytes[..], more].concat())).open().unwrap();
+            let faults = ntlens::report::doctor::diagnose(&opened).faults;
+            let wrong = faults.iter().filter_map(|fault| fault.incomplete.wrong.as_deref());
+            wrong.filter(|wrong| wrong.structure == "file" && wrong.field == "tail").count()
+        };
+        assert_eq!([told(&noise), told(&blob), told(&vec![0; 1 << 20]), told(&[])], [1, 0, 0, 0], "{name}");
     }
 }
 

@@ -88,6 +88,11 @@ impl VirtAddr {
         self.0 >> 63 == 1
     }
 
+    /// Whether it can be the start of an image of the kernel's: a page of the upper half.
+    pub(crate) const fn is_page_of_kernel(self) -> bool {
+        self.is_kernel() && self.is_canonical(PagingLevels::Five) && self.0.is_multiple_of(PAGE_SIZE)
+    }
+
     /// The pointer inside an `_EX_FAST_REF`: its low four bits count references.
     #[must_use]
     pub const fn without_fast_ref(self) -> Self {

@@ -84,6 +84,25 @@ pub(super) const PROCESSORS: Class = named("header: processors", "NumberProcesso
 pub(super) const BUILD: Class =
     named("header: build", "MinorVersion", |_| halves(0xc, &[0, 1, 7601, u32::MAX], "DUMP_HEADER64.MinorVersion"));
 
+/// Times that no clock can have shown.
+pub(super) const TIMES: Class = Class {
+    kinds: WITH_HEADER,
+    ..named("header: times", "SystemTime, SystemUpTime", |_| {
+        let times = words(0xfa8, &[1, 1 << 40, 1 << 63, u64::MAX], "DUMP_HEADER64.SystemTime");
+        times.into_iter().chain(words(0x1030, &[1 << 63, u64::MAX], "DUMP_HEADER64.SystemUpTime")).collect()
+    })
+};
+
+/// Space that is less than what is described takes, or more than there is memory; of kinds of which no real file shows how it
+/// is counted, the latter alone.
+pub(super) const SPACE: Class = Class {
+    kinds: WITH_HEADER,
+    ..named("header: space", "RequiredDumpSpace", |subject| {
+        let small = if matches!(subject.kind, Kind::Full | Kind::Triage) { &[0, 1, 0x2000][..] } else { &[] };
+        words(0xfa0, &[small, &[1 << 63, u64::MAX]].concat(), "DUMP_HEADER64.RequiredDumpSpace")
+    })
+};
+
 /// Fields that may hold anything: nothing else in a dump tells what is right.
 pub(super) const OTHER_FIELDS: Class = Class {
     name: "header: other fields",

@@ -38,6 +38,12 @@ fn weight(incomplete: &Incomplete) -> (Severity, &'static str) {
     };
     match (&*wrong.structure, &*wrong.field) {
         ("file", "size") => (Severity::Medium, "frames behind the end of the file are missing; each answer says which"),
+        ("file", "tail") => (Severity::Info, "nothing in the dump leads there: these bytes are not looked at"),
+        ("DUMP_HEADER64", "SystemTime" | "SystemUpTime") => (Severity::Low, "times of the header are wrong or missing"),
+        ("DUMP_HEADER64", "RequiredDumpSpace") => (Severity::Low, "nothing else depends on it"),
+        ("TRIAGE_DUMP64" | "DUMP_UNLOADED_DRIVERS" | "DUMP_DRIVER_ENTRY64", _) => {
+            (Severity::Medium, "what it leads to is missing, or was read as far as it can be what it should be")
+        }
         ("DUMP_HEADER64", "DirectoryTableBase") => (Severity::Low, "page tables were found by what they are instead"),
         ("DUMP_HEADER64", "PsActiveProcessHead" | "PsLoadedModuleList" | "KdDebuggerDataBlock") => {
             (Severity::Low, "the kernel's own variables were used instead")

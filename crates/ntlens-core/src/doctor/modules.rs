@@ -17,7 +17,10 @@ fn run(exam: &mut Exam<'_>) {
     let Some(kernel) = exam.kernel else { return };
     let modules = kernel.modules();
     let consequence = "the list was put together from its other links; modules between broken links may be missing";
-    exam.tell_all(modules.incomplete, Severity::Medium, consequence);
+    let is_string = |one: &Incomplete| one.wrong.as_deref().is_some_and(|wrong| wrong.structure == "_UNICODE_STRING");
+    let (strings, of_list) = modules.incomplete.into_iter().partition(is_string);
+    exam.tell_all(of_list, Severity::Medium, consequence);
+    exam.tell_all(strings, Severity::Low, "the name or path of this module is missing, or another");
     let fields = &kernel.fields().module.entry;
     let place = |module: &Module, offset: Result<u32, Absent>| -> Place {
         let at = module.list_entry.and_then(|at| Ok(at.wrapping_add(offset?.into())));

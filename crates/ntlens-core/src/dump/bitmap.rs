@@ -2,9 +2,10 @@
 
 use super::salvage::{MAX_PFN, Reading, choose};
 use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, is_live, read_head};
+use crate::absent::Absent;
 use crate::address::PAGE_SIZE;
 use crate::error::Error;
-use crate::incomplete::Incomplete;
+use crate::incomplete::{Incomplete, Place};
 use crate::memory::PhysicalImage;
 use crate::memory::bitmap::{Bitmap, BitmapCensus};
 use crate::memory::frames::Frames;
@@ -68,6 +69,17 @@ impl Claim {
         (1..=MAX_PFN).contains(&bits)
             && first_page.is_multiple_of(PAGE_SIZE)
             && first_page >= self.at.saturating_add(bits.div_ceil(8))
+    }
+
+    /// What of a sound claim the file does not hold: it ends inside the bits, and no frame is known.
+    pub(super) fn cut(&self, candidate: &Candidate<'_>) -> Option<Incomplete> {
+        let (len, bits) = (candidate.source.len(), self.bits.2);
+        if !self.plausible() || bits > MAX_BITS || self.at.saturating_add(bits.div_ceil(8)) <= len {
+            return None;
+        }
+        let missing = Incomplete::new("page frames", Place::File(len), Absent::Truncated { offset: len });
+        let expected = format!("more than {:#x}, where the bitmap ends and the first page lies", self.first_page.2);
+        Some(missing.of_field("file", "size", format!("{len:#x}"), expected).times(self.pages.2))
     }
 
     fn wrong(&self, of: (&'static str, u64, u64), expected: &str) -> Incomplete {
@@ -179,8 +191,18 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
             expected: "\"FDMPDUMP\" or \"SDMPDUMP\"".into(),
         });
     }
-    let reading = choose(candidate, claim.readings(candidate)?);
-    let Reading { image, wrong } = reading.ok_or_else(|| claim.error(claim.bits, "a bitmap"))?;
+    let (content, wrong) = match claim.readings(candidate) {
+        Err(error) => {
+            // The header is worth as much without the frames.
+            let cut = claim.cut(candidate).ok_or_else(|| error.clone())?;
+            (Content::Nothing(error), Vec::from([cut]))
+        }
+        Ok(readings) => {
+            let Reading { image, wrong } =
+                choose(candidate, readings).ok_or_else(|| claim.error(claim.bits, "a bitmap"))?;
+            (Content::Physical(image), wrong)
+        }
+    };
     let kind = match candidate.header.dump_type {
         5 => DumpKind::BitmapFull,
         6 | 7 if is_live(candidate.header) => DumpKind::Live,
@@ -190,7 +212,7 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
         _ => DumpKind::BitmapKernel,
     };
     let incomplete = signature.into_iter().chain(wrong).collect();
-    Ok(Opened { kind, content: Content::Physical(image), incomplete })
+    Ok(Opened { kind, content, incomplete })
 }
 
 /// A bitmap for more memory than this is refused: 8 TiB take 256 MiB of bits.

@@ -171,6 +171,10 @@ pub mod offsets {
     pub const DUMP_TYPE: u64 = 0xf98;
     /// `RequiredDumpSpace`
     pub const REQUIRED_DUMP_SPACE: u64 = 0xfa0;
+    /// `SystemTime`
+    pub const SYSTEM_TIME: u64 = 0xfa8;
+    /// `SystemUpTime`
+    pub const SYSTEM_UP_TIME: u64 = 0x1030;
     /// `Comment`
     pub const COMMENT: u64 = 0xfb0;
     /// `Attributes`

@@ -183,8 +183,56 @@ impl Dump {
             incomplete.push(Incomplete::contradiction("DUMP_HEADER64", "MachineImageType", at, found, "0x8664"));
         }
         let mut dump = Self { source, kind, header: Some(header), content, incomplete };
+        dump.note_size();
+        dump.note_times();
         dump.note_truncation();
         Ok(dump)
+    }
+
+    fn note_header(&mut self, field: &'static str, at: u64, found: u64, expected: &str) {
+        let found = format!("{found:#x}");
+        self.incomplete.push(Incomplete::contradiction("DUMP_HEADER64", field, at, found, expected));
+    }
+
+    /// Says which times of the header no clock can have shown.
+    fn note_times(&mut self) {
+        let Some(header) = &self.header else { return };
+        let (now, up_time) = (header.system_time.unwrap_or(0), header.system_up_time.unwrap_or(0));
+        if now != 0 && !CLOCK.contains(&now) {
+            self.note_header("SystemTime", header64::offsets::SYSTEM_TIME, now, "a time from 1980 to 2261");
+        } else if now != 0 && up_time > now {
+            let expected = format!("at most {now:#x}, the SystemTime");
+            self.note_header("SystemUpTime", header64::offsets::SYSTEM_UP_TIME, up_time, &expected);
+        }
+    }
+
+    /// Says what of the size contradicts a description that is sound in itself: space that is less than what is described
+    /// takes, or more than any memory; and bytes at the end that nothing describes. Windows reserves more space than it
+    /// takes in the end, by megabytes in a small dump, so neither more space nor a file that is shorter than that is wrong.
+    /// Of the kinds with a bitmap or ranges no real file shows whether the space is counted before some pages are left out.
+    fn note_size(&mut self) {
+        let required = self.header.as_ref().and_then(|header| header.required_dump_space);
+        let end = self.expected_len().filter(|_| !self.incomplete.iter().any(Incomplete::is_contradiction));
+        let (Some(required), Some(end)) = (required, end) else { return };
+        let lowest = if matches!(self.kind, DumpKind::Full | DumpKind::Triage) { end } else { 0 };
+        if !(lowest..=MOST_SPACE).contains(&required) {
+            let expected =
+                format!("{lowest:#x}, where what it describes ends, to {MOST_SPACE:#x}, all that can be addressed");
+            self.note_header("RequiredDumpSpace", header64::offsets::REQUIRED_DUMP_SPACE, required, &expected);
+        } else if self.source.len() > end.max(required) && self.has_unknown_tail(end) {
+            let found = format!("{:#x} bytes behind the end of what is described", self.source.len() - end);
+            let expected = "nothing, zeros, or the tagged data that begin with \"DumpBlob\"";
+            self.incomplete.push(Incomplete::contradiction("file", "tail", end, found, expected));
+        }
+    }
+
+    /// Whether something else than zeros or tagged data follows an offset.
+    fn has_unknown_tail(&self, end: u64) -> bool {
+        let mut tail = alloc::vec![0; usize::try_from(self.source.len().saturating_sub(end).min(TAIL)).unwrap_or(0)];
+        // What cannot be read is said by whoever needs it.
+        self.source.read_at(end, &mut tail).is_ok()
+            && !tail.starts_with(b"DumpBlob")
+            && tail.iter().any(|byte| *byte != 0)
     }
 
     /// Says how much of what is described lies behind the end of the file.
@@ -207,8 +255,11 @@ impl Dump {
         }
     }
 
-    /// Where the last of the frames that are described ends.
+    /// Where the last of the frames that are described ends, or the small dump by its own word.
     fn expected_len(&self) -> Option<u64> {
+        if let Content::Triage(triage) = &self.content {
+            return Some(triage.size_of_dump);
+        }
         let end = |run: crate::memory::frames::Run| run.offset.saturating_add(run.count.saturating_mul(PAGE_SIZE));
         self.physical().ok()?.frames().runs().map(end).max()
     }
@@ -242,13 +293,12 @@ impl Dump {
     pub fn is_complete(&self) -> bool {
         match &self.content {
             // The description itself may be cut off.
-            Content::Physical(_) => {
+            Content::Physical(_) | Content::Nothing(_) => {
                 let cut = Absent::Truncated { offset: 0 }.reason();
                 let described = self.incomplete.iter().all(|missing| missing.reason != cut);
                 described && self.pages_described() == self.pages_present()
             }
             Content::Triage(triage) => triage.is_complete(),
-            Content::Nothing(_) => true,
         }
     }
 
@@ -258,6 +308,13 @@ impl Dump {
         Some(PhysAddr::from_cr3(cr3)).filter(|root| root.0 != 0)
     }
 }
+
+/// From 1980, before which no clock of a PC is set, as far as 64 bits of nanoseconds since 1970 go.
+const CLOCK: core::ops::Range<u64> = 119_600_064_000_000_000..208_591_200_000_000_000;
+/// Bytes that 52 bits of physical addresses reach; no dump takes more.
+const MOST_SPACE: u64 = 1 << 52;
+/// Bytes at the end of a file that are looked at.
+const TAIL: u64 = 1 << 16;
 
 const MACHINE_X64: u32 = 0x8664;
 const MACHINE_ARM64: u32 = 0xaa64;

@@ -138,11 +138,12 @@ fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
         found,
         expected: expected.into(),
     };
+    // Of a file that ends before the signature, that is what is wrong.
+    let header = read_header(candidate)?;
     if !has_signature(candidate) {
         let found = format!("\"{}\"", candidate.tag.escape_ascii());
         return Err(malformed(HEADER_SIZE, "Signature", found, "0x40 and \"RDMP\""));
     }
-    let header = read_header(candidate)?;
     let mut readings = Vec::new();
     if valid(header.first_page) {
         readings.extend(self::readings(candidate, &header, header.first_page)?);

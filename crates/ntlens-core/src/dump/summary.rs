@@ -51,7 +51,15 @@ fn claim(candidate: &Candidate<'_>, start: u64) -> Result<Claim, Error> {
 
 fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
     let aligned = claim(candidate, ALIGNED)?;
-    let mut readings = aligned.readings(candidate)?;
+    let mut readings = match aligned.readings(candidate) {
+        Ok(readings) => readings,
+        Err(error) => {
+            // The header is worth as much without the frames.
+            let cut = aligned.cut(candidate).ok_or_else(|| error.clone())?;
+            let incomplete = bitmap::check_signature(candidate, aligned.structure).into_iter().chain([cut]).collect();
+            return Ok(Opened { kind: DumpKind::Kernel, content: Content::Nothing(error), incomplete });
+        }
+    };
     let packed = claim(candidate, PACKED).and_then(|claim| claim.readings(candidate)).unwrap_or_default();
     // A reading without contradictions comes before one with some.
     let sound = |readings: &[Reading]| readings.first().is_some_and(|first| first.wrong.is_empty());

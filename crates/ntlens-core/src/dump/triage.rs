@@ -2,6 +2,8 @@
 //!
 //! There is neither physical memory nor any page table. All offsets were read in real files.
 
+mod tables;
+
 use super::{Candidate, Content, DumpKind, Format, HEADER_SIZE, Opened, read_head};
 use crate::absent::Absent;
 use crate::address::VirtAddr;
@@ -17,7 +19,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use byteorder::{ByteOrder, LittleEndian};
-use nom::multi::many0;
 use nom::number::complete::{le_u32, le_u64};
 use nom::{IResult, Parser};
 
@@ -34,13 +35,7 @@ fn has_end_mark(candidate: &Candidate<'_>) -> bool {
 
 /// Bytes of `TRIAGE_DUMP64` that are read.
 const TRIAGE_SIZE: u64 = 0x80;
-const BLOCK_ENTRY: u64 = 0x10;
-const DRIVER_ENTRY: u64 = 0x90;
-const UNLOADED_ENTRY: u64 = 0x38;
-/// More entries than this are not read from a file, whatever it claims.
-const MAX_ENTRIES: u64 = 1 << 20;
-/// Characters of a driver's name that are read.
-const MAX_NAME: u64 = 0x8000;
+const STRUCTURE: &str = "TRIAGE_DUMP64";
 
 /// What a triage dump holds.
 #[derive(Clone, Debug)]
@@ -62,7 +57,7 @@ pub struct Triage {
     /// Modules that had been unloaded.
     pub unloaded: Vec<TriageUnloaded>,
     /// Where the modules should end in the file, to tell a short one.
-    size_of_dump: u64,
+    pub(super) size_of_dump: u64,
     file_len: u64,
     prcb_offset: u64,
 }
@@ -134,6 +129,7 @@ struct Offsets {
     size_of_call_stack: u32,
     drivers: u32,
     driver_count: u32,
+    strings: u32,
     top_of_stack: u64,
     data_page: (u64, u32, u32),
     debugger_data: u32,
@@ -146,7 +142,7 @@ fn parse(bytes: &[u8]) -> IResult<&[u8], Offsets> {
     let (rest, (_service_pack, size_of_dump, _valid, _context)) = (le_u32, le_u32, le_u32, le_u32).parse(bytes)?;
     let (rest, (_exception, _mm, unloaded, prcb)) = (le_u32, le_u32, le_u32, le_u32).parse(rest)?;
     let (rest, (process, thread, call_stack, size_of_call_stack)) = (le_u32, le_u32, le_u32, le_u32).parse(rest)?;
-    let (rest, (drivers, driver_count, _strings, _string_size)) = (le_u32, le_u32, le_u32, le_u32).parse(rest)?;
+    let (rest, (drivers, driver_count, strings, _string_size)) = (le_u32, le_u32, le_u32, le_u32).parse(rest)?;
     let (rest, (_broken, _options, top_of_stack)) = (le_u32, le_u32, le_u64).parse(rest)?;
     let (rest, _backing_store) = (le_u64, le_u64).parse(rest)?;
     let (rest, data_page) = (le_u64, le_u32, le_u32).parse(rest)?;
@@ -162,6 +158,7 @@ fn parse(bytes: &[u8]) -> IResult<&[u8], Offsets> {
         size_of_call_stack,
         drivers,
         driver_count,
+        strings,
         top_of_stack,
         data_page,
         debugger_data,
@@ -172,41 +169,99 @@ fn parse(bytes: &[u8]) -> IResult<&[u8], Offsets> {
     Ok((rest, offsets))
 }
 
+/// A field of the header that is an offset in the file.
+struct OffsetField {
+    field: &'static str,
+    /// Where the field lies in the header, and, where there is one, the field with the size or the number of what it leads to.
+    at: usize,
+    size_at: Option<usize>,
+    /// The lowest offset that it can hold: some parts lie in `DUMP_HEADER64`.
+    lowest: u64,
+}
+
+impl OffsetField {
+    const fn new(field: &'static str, at: usize, size_at: Option<usize>) -> Self {
+        Self { field, at, size_at, lowest: HEADER_SIZE + TRIAGE_SIZE }
+    }
+}
+
+/// All of them, by the names of the public descriptions of `TRIAGE_DUMP64`.
+const OFFSETS: [OffsetField; 15] = [
+    OffsetField::new("ValidOffset", 0x8, None),
+    OffsetField { lowest: 0, ..OffsetField::new("ContextOffset", 0xc, None) },
+    OffsetField { lowest: 0, ..OffsetField::new("ExceptionOffset", 0x10, None) },
+    OffsetField::new("MmOffset", 0x14, None),
+    OffsetField::new("UnloadedDriversOffset", 0x18, None),
+    OffsetField::new("PrcbOffset", 0x1c, None),
+    OffsetField::new("ProcessOffset", 0x20, None),
+    OffsetField::new("ThreadOffset", 0x24, None),
+    OffsetField::new("CallStackOffset", 0x28, Some(0x2c)),
+    OffsetField::new("DriverListOffset", 0x30, Some(0x34)),
+    OffsetField::new("StringPoolOffset", 0x38, Some(0x3c)),
+    OffsetField::new("BrokenDriverOffset", 0x40, None),
+    OffsetField::new("DataPageOffset", 0x68, Some(0x6c)),
+    OffsetField::new("DebuggerDataOffset", 0x70, Some(0x74)),
+    OffsetField::new("DataBlocksOffset", 0x78, Some(0x7c)),
+];
+
+/// Tells the offsets that lead out of the file, or into the headers, and takes them for zero: what is not there. Where the file
+/// is shorter than it says, what lies behind its end is missing and no field is wrong.
+fn check_offsets(head: &mut [u8], file_len: u64, incomplete: &mut Vec<Incomplete>) {
+    let word = |head: &[u8], at: usize| head.get(at..at + 4).map_or(0, LittleEndian::read_u32);
+    let size_of_dump = u64::from(word(head, 4));
+    for offset in &OFFSETS {
+        let value = u64::from(word(head, offset.at));
+        let is_used = value != 0 || offset.size_at.is_some_and(|at| word(head, at) != 0);
+        if !is_used || (value != 0 && (offset.lowest..file_len).contains(&value)) {
+            continue;
+        }
+        let expected = format!("an offset from {:#x} to {file_len:#x}, where the file ends", offset.lowest);
+        let at = HEADER_SIZE + offset.at as u64;
+        let wrong = Incomplete::contradiction(STRUCTURE, offset.field, at, format!("{value:#x}"), expected);
+        let is_cut = (file_len..size_of_dump).contains(&value);
+        incomplete.push(if is_cut { wrong.because(Absent::Truncated { offset: file_len }) } else { wrong });
+        if let Some(field) = head.get_mut(offset.at..offset.at + 4) {
+            field.fill(0);
+        }
+    }
+}
+
 fn open(candidate: &Candidate<'_>) -> Result<Opened, Error> {
     let source = candidate.source;
-    let head = read_head(source, "TRIAGE_DUMP64", HEADER_SIZE, TRIAGE_SIZE)?;
+    let mut incomplete = Vec::new();
+    let mut head = read_head(source, STRUCTURE, HEADER_SIZE, TRIAGE_SIZE)?;
+    check_offsets(&mut head, source.len(), &mut incomplete);
     let offsets = parse(&head).map(|(_, offsets)| offsets).map_err(|_| Error::Malformed {
-        structure: "TRIAGE_DUMP64",
+        structure: STRUCTURE,
         offset: HEADER_SIZE,
         field: "size",
         found: format!("{:#x} bytes", head.len()),
         expected: format!("{TRIAGE_SIZE:#x} bytes"),
     })?;
-    let mut incomplete = Vec::new();
     if u64::from(offsets.size_of_dump) > source.len() {
         let expected = format!("at most {:#x}, the file's size", source.len());
         let found = format!("{:#x}", offsets.size_of_dump);
         let at = HEADER_SIZE + 4;
-        incomplete.push(Incomplete::contradiction("TRIAGE_DUMP64", "SizeOfDump", at, found, expected));
+        incomplete.push(Incomplete::contradiction(STRUCTURE, "SizeOfDump", at, found, expected));
     }
     let kdbg = debugger_data(source, &offsets, &mut incomplete);
-    let blocks = data_blocks(source, &offsets, &mut incomplete);
-    let mut extra = Vec::from([Block {
-        start: VirtAddr(offsets.top_of_stack),
-        len: offsets.size_of_call_stack.into(),
-        offset: offsets.call_stack.into(),
-    }]);
-    let (page, at, len) = offsets.data_page;
-    extra.push(Block { start: VirtAddr(page), len: len.into(), offset: at.into() });
-    if let Some(at) = candidate.header.kd_debugger_data_block.filter(|_| kdbg.is_some()) {
-        let (len, offset) = (offsets.debugger_data_size.into(), offsets.debugger_data.into());
-        extra.push(Block { start: at, len, offset });
-    }
+    let mut tables = tables::Tables { source, incomplete: &mut incomplete };
+    let blocks = tables.data_blocks(&offsets);
+    let drivers = tables.drivers(&offsets);
+    let unloaded = tables.unloaded(offsets.unloaded);
+    let (page, page_at, page_len) = offsets.data_page;
+    let debugger_block = candidate.header.kd_debugger_data_block.filter(|_| kdbg.is_some());
+    let extra = [
+        (Some(VirtAddr(offsets.top_of_stack)), offsets.call_stack, offsets.size_of_call_stack),
+        (Some(VirtAddr(page)), page_at, page_len),
+        (debugger_block, offsets.debugger_data, offsets.debugger_data_size),
+    ];
+    let extra = extra
+        .into_iter()
+        .filter(|(_, offset, _)| *offset != 0)
+        .filter_map(|(start, offset, len)| Some(Block { start: start?, len: len.into(), offset: offset.into() }));
     let space = BlockSpace::new(source.clone(), blocks.into_iter().chain(extra));
     let copies = copies(source, &space, &offsets, kdbg.as_ref());
-    let mut bounds = Bounds { source, incomplete: &mut incomplete };
-    let drivers = drivers(&mut bounds, &offsets);
-    let unloaded = unloaded(&mut bounds, offsets.unloaded);
     let triage = Triage {
         space: space.with(copies.blocks),
         kdbg,
@@ -239,70 +294,6 @@ fn debugger_data(source: &dyn ByteSource, offsets: &Offsets, incomplete: &mut Ve
             None
         }
     }
-}
-
-/// A table, and the field that says how many entries it has.
-struct Table {
-    what: &'static str,
-    structure: &'static str,
-    field: &'static str,
-    field_at: u64,
-}
-
-impl Table {
-    const fn of_header(what: &'static str, field: &'static str, offset: u64) -> Self {
-        Self { what, structure: "TRIAGE_DUMP64", field, field_at: HEADER_SIZE + offset }
-    }
-}
-
-/// Entries of a table that lie in the file, at most as many as claimed.
-struct Bounds<'a> {
-    source: &'a Arc<dyn ByteSource>,
-    incomplete: &'a mut Vec<Incomplete>,
-}
-
-impl Bounds<'_> {
-    fn table(&mut self, table: &Table, at: u64, claimed: u64, entry: u64) -> Vec<u8> {
-        let held = self.source.len().saturating_sub(at) / entry;
-        let count = claimed.min(held).min(MAX_ENTRIES);
-        if count < claimed {
-            let missing = Incomplete::new(
-                table.what,
-                Place::File(table.field_at),
-                Absent::Truncated { offset: at + held * entry },
-            );
-            let expected = format!("at most {count}, which end in the file");
-            let missing = missing.of_field(table.structure, table.field, claimed, expected);
-            self.incomplete.push(missing.times(claimed - count));
-        }
-        // A table that begins behind the end has nothing that could fail to be read.
-        if count == 0 {
-            return Vec::new();
-        }
-        self.source.read_vec(at, count * entry).unwrap_or_else(|_| {
-            let missing = Incomplete::new(table.what, Place::File(at), Absent::ReadFailed { offset: at });
-            self.incomplete.push(missing.times(count));
-            Vec::new()
-        })
-    }
-}
-
-fn data_blocks(source: &Arc<dyn ByteSource>, offsets: &Offsets, incomplete: &mut Vec<Incomplete>) -> Vec<Block> {
-    let mut bounds = Bounds { source, incomplete };
-    let table = bounds.table(
-        &Table::of_header("data blocks", "DataBlocksCount", 0x7c),
-        offsets.blocks.into(),
-        offsets.block_count.into(),
-        BLOCK_ENTRY,
-    );
-    let parsed: IResult<&[u8], Vec<_>> = many0((le_u64, le_u32, le_u32)).parse(&table);
-    let entries = parsed.map(|(_, entries)| entries).unwrap_or_default();
-    let block = |(start, offset, len): (u64, u32, u32)| Block {
-        start: VirtAddr(start),
-        len: len.into(),
-        offset: offset.into(),
-    };
-    entries.into_iter().map(block).collect()
 }
 
 struct Copies {
@@ -357,96 +348,4 @@ fn own_prcb(
     let number = u64::from(LittleEndian::read_u32(&number));
     let block = kdbg.ki_processor_block().ok_or(Absent::AddressNotInDump)?;
     space.read_pointer(block.wrapping_add(number.wrapping_mul(8)))
-}
-
-fn drivers(bounds: &mut Bounds<'_>, offsets: &Offsets) -> Vec<TriageDriver> {
-    let table = bounds.table(
-        &Table::of_header("drivers", "DriverCount", 0x34),
-        offsets.drivers.into(),
-        offsets.driver_count.into(),
-        DRIVER_ENTRY,
-    );
-    let entry_size = usize::try_from(DRIVER_ENTRY).unwrap_or(usize::MAX);
-    let source = bounds.source;
-    let driver = |entry: &[u8]| {
-        let u32_at = |at: usize| entry.get(at..at + 4).map_or(0, LittleEndian::read_u32);
-        let u64_at = |at: usize| entry.get(at..at + 8).map_or(0, LittleEndian::read_u64);
-        TriageDriver {
-            name: string(source, u32_at(0).into()),
-            base: VirtAddr(u64_at(0x38)),
-            entry: VirtAddr(u64_at(0x40)),
-            size: u32_at(0x48).into(),
-            checksum: u32_at(0x80),
-            timestamp: u32_at(0x88),
-        }
-    };
-    let drivers: Vec<_> = table.chunks_exact(entry_size).map(driver).collect();
-    let unnamed = drivers.iter().filter(|driver| driver.name.is_err()).count() as u64;
-    if let Some(why) = drivers.iter().find_map(|driver| driver.name.as_ref().err()) {
-        bounds.incomplete.push(Incomplete::new("driver names", "string pool", *why).times(unnamed));
-    }
-    drivers
-}
-
-/// A string of the pool: its length in characters, then UTF-16.
-fn string(source: &Arc<dyn ByteSource>, at: u64) -> Result<String, Absent> {
-    let truncated = |_| Absent::Truncated { offset: at };
-    let count = source.read_vec(at, 4).map(|bytes| u64::from(LittleEndian::read_u32(&bytes))).map_err(truncated)?;
-    if at == 0 || count > MAX_NAME {
-        return Err(Absent::Malformed);
-    }
-    let bytes = source.read_vec(at + 4, count * 2).map_err(truncated)?;
-    Ok(crate::text::utf16(&bytes))
-}
-
-fn unloaded(bounds: &mut Bounds<'_>, at: u32) -> Vec<TriageUnloaded> {
-    let at = u64::from(at);
-    if at == 0 {
-        return Vec::new();
-    }
-    let Ok(count) = bounds.source.read_vec(at, 8).map(|bytes| LittleEndian::read_u64(&bytes)) else {
-        let missing = Incomplete::new("unloaded modules", Place::File(at), Absent::Truncated { offset: at });
-        let expected = format!("an offset below {:#x}, the file's size", bounds.source.len());
-        let found = format!("{at:#x}");
-        bounds.incomplete.push(missing.of_field("TRIAGE_DUMP64", "UnloadedDriversOffset", found, expected));
-        return Vec::new();
-    };
-    let table = bounds.table(
-        &Table { what: "unloaded modules", structure: "DUMP_UNLOADED_DRIVERS", field: "Count", field_at: at },
-        at + 8,
-        count,
-        UNLOADED_ENTRY,
-    );
-    let entry_size = usize::try_from(UNLOADED_ENTRY).unwrap_or(usize::MAX);
-    let module = |entry: &[u8]| {
-        let u64_at = |at: usize| entry.get(at..at + 8).map_or(0, LittleEndian::read_u64);
-        // The name is cut at its own length, and at the twelve characters that the entry has room for.
-        let length = entry.get(..2).map_or(0, LittleEndian::read_u16);
-        let name = entry.get(0x10..0x28).unwrap_or_default();
-        let name = name.get(..usize::from(length & !1)).unwrap_or(name);
-        TriageUnloaded {
-            name: crate::text::utf16_until_nul(name),
-            start: VirtAddr(u64_at(0x28)),
-            end: VirtAddr(u64_at(0x30)),
-        }
-    };
-    table.chunks_exact(entry_size).map(module).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_table_behind_the_end_misses_what_it_claims_and_nothing_else() {
-        let source: Arc<dyn ByteSource> = Arc::new(alloc::vec![0_u8; 0x100]);
-        for (claimed, told) in [(0, &[][..]), (3, &[3])] {
-            let mut incomplete = Vec::new();
-            let mut bounds = Bounds { source: &source, incomplete: &mut incomplete };
-            let table = Table::of_header("data blocks", "DataBlocksCount", 0x7c);
-            assert!(bounds.table(&table, 0x200, claimed, BLOCK_ENTRY).is_empty());
-            let counts: Vec<u64> = incomplete.iter().map(|missing| missing.count).collect();
-            assert_eq!(counts, told, "{incomplete:?}");
-        }
-    }
 }

@@ -262,13 +262,17 @@ impl Callbacks {
         let is_entry = |view: &StructView| part(view, registry::FUNCTION).map(|function: VirtAddr| !function.is_null());
         for view in self.list(snapshot, REGISTRY, head, registry::SIZE, is_entry) {
             let Ok(address) = part(&view, registry::FUNCTION) else { continue };
+            let strings = &snapshot.fields().unicode_string;
+            if let Some(fault) = strings.fault_in(&view, registry::ALTITUDE, snapshot.space()) {
+                fault.add_to(&mut self.incomplete);
+            }
             self.callbacks.push(Callback {
                 kind: Kind::Registry,
                 address,
                 slot: None,
                 entry: view.at,
                 context: part(&view, registry::CONTEXT),
-                altitude: snapshot.fields().unicode_string.read_in(&view, registry::ALTITUDE, snapshot.space()),
+                altitude: strings.read_in(&view, registry::ALTITUDE, snapshot.space()),
                 cookie: Some(part(&view, registry::COOKIE)),
                 object: None,
             });
@@ -304,6 +308,10 @@ impl Callbacks {
             let registration = registration.as_ref().map_err(|why| *why);
             let context = registration.and_then(|view| part(view, registration::CONTEXT));
             let strings = &snapshot.fields().unicode_string;
+            let fault = registration.ok().and_then(|view| strings.fault_in(view, registration::ALTITUDE, memory));
+            if let Some(fault) = fault {
+                fault.add_to(&mut self.incomplete);
+            }
             let altitude = registration.and_then(|view| strings.read_in(view, registration::ALTITUDE, memory));
             let before = entries.len();
             for (kind, offset) in [(Kind::ObjectPre, object::PRE), (Kind::ObjectPost, object::POST)] {

@@ -169,8 +169,14 @@ pub fn modules(snapshot: &Snapshot) -> Modules {
     };
     let list = list::walk(LIST, head, Links::read(memory, head), member, others);
     let read = |at: &VirtAddr| views.get(at).map(|view| Module::read(snapshot, fields, view));
-    Modules {
-        modules: list.members.iter().filter_map(read).collect(),
-        incomplete: [list.incomplete, unsearched].concat(),
+    let mut incomplete = [list.incomplete, unsearched].concat();
+    let strings = &snapshot.fields().unicode_string;
+    for view in list.members.iter().filter_map(|at| views.get(at)) {
+        for field in [&fields.entry.name, &fields.entry.path] {
+            if let Some(fault) = view.address_of(field).ok().and_then(|at| strings.fault(memory, at)) {
+                fault.add_to(&mut incomplete);
+            }
+        }
     }
+    Modules { modules: list.members.iter().filter_map(read).collect(), incomplete }
 }

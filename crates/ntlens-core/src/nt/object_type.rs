@@ -180,6 +180,9 @@ impl ObjectTypes {
         let name = fields
             .name
             .and_then(|name| snapshot.fields().unicode_string.read(memory, object.wrapping_add(name.offset.into())));
+        let fault =
+            |name: Field<_>| snapshot.fields().unicode_string.fault(memory, object.wrapping_add(name.offset.into()));
+        self.incomplete.extend(fields.name.ok().and_then(fault));
         let found = match (view.get(&fields.index), name) {
             (Ok(index), Ok(Some(name))) if index >= FIRST_INDEX => ObjectType {
                 index,

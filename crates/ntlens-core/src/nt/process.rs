@@ -2,6 +2,7 @@
 
 use crate::absent::Absent;
 use crate::address::{PhysAddr, VirtAddr};
+use crate::incomplete::Incomplete;
 use crate::layout::field::{Bits, Embedded, Field, Flags};
 use crate::layout::view::StructView;
 use crate::memory::VirtualMemory;
@@ -266,6 +267,12 @@ impl Process {
         }
         // OBJECT_NAME_INFORMATION begins with the string and holds nothing else.
         self.snapshot.fields().unicode_string.read(self.snapshot.space(), name)
+    }
+
+    /// What of the string of that path cannot be.
+    pub(crate) fn image_path_fault(&self) -> Option<Incomplete> {
+        let name = self.get(|fields| &fields.audit_name).ok().filter(|name| !name.is_null())?;
+        self.snapshot.fields().unicode_string.fault(self.snapshot.space(), name)
     }
 
     /// The command line, through the PEB in the process's own memory; `None` for a process without one.

@@ -58,7 +58,15 @@ pub fn unloaded(snapshot: &Snapshot) -> (Vec<Unloaded>, Vec<Incomplete>) {
         let slot = (u64::from(next) + index) % ENTRIES;
         let at = array.wrapping_add(slot * ENTRY as u64);
         match memory.read_array::<ENTRY>(at) {
-            Ok(entry) => found.extend(read(snapshot, &entry)),
+            Ok(entry) => match read(snapshot, &entry) {
+                Ok(module) => found.extend(module),
+                Err(start) => {
+                    let expected = "a page of the kernel, before the end of the module";
+                    let wrong =
+                        Incomplete::wrong("_UNLOADED_DRIVERS", "StartAddress", at.wrapping_add(0x10), start, expected);
+                    incomplete.push(wrong);
+                }
+            },
             Err(why) => incomplete.push(Incomplete::new("unloaded module", at, why)),
         }
     }
@@ -71,11 +79,15 @@ pub fn unloaded(snapshot: &Snapshot) -> (Vec<Unloaded>, Vec<Incomplete>) {
     (found, incomplete)
 }
 
-fn read(snapshot: &Snapshot, entry: &[u8; ENTRY]) -> Option<Unloaded> {
+/// The module of an entry, `None` for a free one; the address for one that cannot be that of a module.
+fn read(snapshot: &Snapshot, entry: &[u8; ENTRY]) -> Result<Option<Unloaded>, VirtAddr> {
     let u64_at = |at: usize| entry.get(at..at + 8).map_or(0, LittleEndian::read_u64);
     let (start, end) = (VirtAddr(u64_at(0x10)), VirtAddr(u64_at(0x18)));
     if start.is_null() && end.is_null() {
-        return None;
+        return Ok(None);
+    }
+    if !start.is_page_of_kernel() || end <= start {
+        return Err(start);
     }
     let length = entry.get(..2).map_or(0, LittleEndian::read_u16);
     let buffer = VirtAddr(u64_at(8));
@@ -85,5 +97,5 @@ fn read(snapshot: &Snapshot, entry: &[u8; ENTRY]) -> Option<Unloaded> {
         Ok(()) => Ok(Some(text::utf16(&name))),
         Err(hole) => Err(hole.why),
     };
-    Some(Unloaded { name, start, end, unload_time: Ok(FileTime::from_windows(u64_at(0x20))) })
+    Ok(Some(Unloaded { name, start, end, unload_time: Ok(FileTime::from_windows(u64_at(0x20))) }))
 }

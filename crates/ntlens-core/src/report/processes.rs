@@ -142,6 +142,9 @@ pub const PROCESSES: Asked<ProcessRow> = Asked {
     rows: |dump, arguments| {
         let kernel = dump.kernel()?;
         let mut found = kernel.processes();
+        for fault in found.processes.iter().filter_map(Process::image_path_fault) {
+            fault.add_to(&mut found.incomplete);
+        }
         let mut tokens = Tokens::default();
         // A process that is gone has no token left.
         let token = |process: &Process| tokens.get(kernel, process.token()?.ok_or(Absent::NotApplicable)?);

@@ -188,6 +188,16 @@ impl Logger {
         self.snapshot.fields().unicode_string.read_in(&self.view, field.offset, self.snapshot.space())
     }
 
+    /// What of the strings of its structure cannot be.
+    pub(crate) fn string_faults(&self) -> impl Iterator<Item = Incomplete> {
+        let fields = &self.snapshot.fields().etw.logger;
+        let strings = [fields.logger_name, fields.log_file_name, fields.log_file_pattern];
+        let fault = |field: Field<[u8; 16]>| {
+            self.snapshot.fields().unicode_string.fault_in(&self.view, field.offset, self.snapshot.space())
+        };
+        strings.into_iter().flatten().filter_map(fault)
+    }
+
     /// Address of the `WMI_LOGGER_CONTEXT`.
     pub fn address(&self) -> VirtAddr {
         self.view.at

@@ -172,6 +172,9 @@ impl Tracing {
         let loggers = place.slots.map(|slots| logger::loggers(snapshot, slots, &mut self.incomplete));
         let providers = place.providers.and_then(|table| provider::providers(snapshot, table, &mut self.incomplete));
         let what = if silo.is_some() { "of a container" } else { "of the host" };
+        for fault in loggers.iter().flatten().flat_map(Logger::string_faults) {
+            fault.add_to(&mut self.incomplete);
+        }
         if let Err(why) = loggers {
             self.incomplete.push(Incomplete::new(format!("trace sessions {what}"), "array of sessions", why));
         }

@@ -92,7 +92,7 @@ pub fn infer(evidence: &Evidence<'_>) -> Option<Inferred> {
     protection::find(&population, &mut found);
     processors::find(evidence, &mut found);
     modules::find(evidence, &mut found);
-    for (field, offset) in [("Length", 0), ("Buffer", 8)] {
+    for (field, offset) in [("Length", 0), ("MaximumLength", 2), ("Buffer", 8)] {
         found.add_sure(At::new("_UNICODE_STRING", field, offset), 1.0, "public interface".into());
     }
     let size = |get: fn(&Kdbg) -> Option<u64>| evidence.kdbg.and_then(get);

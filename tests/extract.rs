@@ -23,6 +23,8 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const BUILDS: [u32; 8] = [7601, 9600, 14393, 17763, 18362, 19041, 20348, 22000];
 
@@ -287,41 +289,56 @@ fn kdmp_parser_opens_extracts_and_reads_the_same_pages() {
 fn volatility_lists_the_same_processes_of_extracts_of_all_kinds() {
     let (Some(shared), Some(python)) = (shared(), python()) else { return };
     let symbols = given_symbols(&shared);
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("extract-volatility.dmp");
-    let (mut tally, mut opened) = (Tally::default(), 0);
-    for packed in files(&shared.join("dumps"), ".dmp.xz") {
-        let dump = ntlens::open(dump_file(&packed)).unwrap();
-        let id = rows(&dump, "info")[0]["kernel_guid_age"].as_str().unwrap().to_owned();
-        let (guid, age) = id.split_at(32);
-        if !symbols.join(format!("windows/ntkrnlmp.pdb/{guid}-{age}.json.xz")).exists() {
-            continue;
-        }
-        let ours: Vec<Json> = rows(&dump, "processes")
-            .into_iter()
-            .filter(|row| row["sources"].as_array().unwrap().contains(&"active-list".into()))
-            .collect();
-        let pid = ours.iter().find(|row| row["name"] == "lsass.exe").unwrap()["pid"].as_u64().unwrap();
-        let mut file = std::fs::File::create(&target).unwrap();
-        extract(&dump, Of::Process(pid)).unwrap().write(&mut file).unwrap();
-        let theirs = volatility(&python, &symbols, &target, "windows.pslist");
-        let name = dump.name().to_owned();
-        // One bad Flink shortens the peer's list.
-        if name.contains("corrupt") {
-            assert!(theirs.len() < ours.len(), "{name}: {} of {}", theirs.len(), ours.len());
-        } else {
-            tally.check("rows", &name, &theirs.len().into(), &ours.len().into());
-        }
-        for row in &theirs {
-            let own = ours.iter().find(|own| own["pid"] == row["PID"]).unwrap_or(&Json::Null);
-            for (column, field) in [("ppid", "PPID"), ("name", "ImageFileName"), ("session_id", "SessionId")] {
-                tally.check(column, &format!("{name} pid {}", row["PID"]), &row[field], &own[column]);
+    let (dumps, next) = (files(&shared.join("dumps"), ".dmp.xz"), AtomicUsize::new(0));
+    let tally = Mutex::new((Tally::default(), 0));
+    let work = |number: usize| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("extract-volatility-{number}.dmp"));
+        while let Some(packed) = dumps.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let dump = ntlens::open(dump_file(packed)).unwrap();
+            let id = rows(&dump, "info")[0]["kernel_guid_age"].as_str().unwrap().to_owned();
+            let (guid, age) = id.split_at(32);
+            if !symbols.join(format!("windows/ntkrnlmp.pdb/{guid}-{age}.json.xz")).exists() {
+                continue;
             }
+            let (ours, pid) = active_processes(&dump);
+            let mut file = std::fs::File::create(&target).unwrap();
+            extract(&dump, Of::Process(pid)).unwrap().write(&mut file).unwrap();
+            let theirs = volatility(&python, &symbols, &target, "windows.pslist");
+            let (tally, opened) = &mut *tally.lock().unwrap();
+            compare_with_volatility(tally, dump.name(), &ours, &theirs);
+            *opened += 1;
         }
-        opened += 1;
-    }
+    };
+    std::thread::scope(|scope| {
+        [0, 1].map(|number| scope.spawn(move || work(number))).map(|thread| thread.join().unwrap())
+    });
+    let (tally, opened) = tally.into_inner().unwrap();
     record(&format!("extract: volatility3 opens extracts of {opened} dumps"));
     assert!(opened > 5, "{opened}");
     tally.finish("volatility3 on extracts");
+}
+
+/// The rows of the active list, and the id of lsass.exe.
+fn active_processes(dump: &OpenDump) -> (Vec<Json>, u64) {
+    let mut ours = rows(dump, "processes");
+    ours.retain(|row| row["sources"].as_array().unwrap().contains(&"active-list".into()));
+    let pid = ours.iter().find(|row| row["name"] == "lsass.exe").unwrap()["pid"].as_u64().unwrap();
+    (ours, pid)
+}
+
+fn compare_with_volatility(tally: &mut Tally, name: &str, ours: &[Json], theirs: &[Json]) {
+    // One bad Flink shortens the peer's list.
+    if name.contains("corrupt") {
+        assert!(theirs.len() < ours.len(), "{name}: {} of {}", theirs.len(), ours.len());
+    } else {
+        tally.check("rows", name, &theirs.len().into(), &ours.len().into());
+    }
+    for row in theirs {
+        let own = ours.iter().find(|own| own["pid"] == row["PID"]).unwrap_or(&Json::Null);
+        for (column, field) in [("ppid", "PPID"), ("name", "ImageFileName"), ("session_id", "SessionId")] {
+            tally.check(column, &format!("{name} pid {}", row["PID"]), &row[field], &own[column]);
+        }
+    }
 }
 
 #[test]

@@ -25,6 +25,8 @@ pub struct Processes {
     pub sessions: Sessions,
     /// What could not be read.
     pub incomplete: Vec<Incomplete>,
+    /// Why a process may be missing that runs: neither of the two views that have all of them is whole.
+    pub unseen: Option<Absent>,
 }
 
 const ACTIVE_LIST: ListName =
@@ -65,6 +67,8 @@ pub fn processes(snapshot: &Snapshot) -> Processes {
         sessions: Groups::new(snapshot, Found::default()),
         jobs: Groups::new(snapshot, Found::default()),
         incomplete: Vec::new(),
+        list: None,
+        table: None,
     };
     if let Some(triage) = snapshot.triage() {
         census.of_triage(triage.process);
@@ -93,6 +97,10 @@ struct Census<'a> {
     sessions: Groups<'a, Session>,
     jobs: Groups<'a, Job>,
     incomplete: Vec<Incomplete>,
+    /// Why the active list is not whole.
+    list: Option<Absent>,
+    /// Why the table of ids is not.
+    table: Option<Absent>,
 }
 
 impl Census<'_> {
@@ -139,6 +147,7 @@ impl Census<'_> {
             Ok(found) => found,
             Err(why) => {
                 const WHAT: &str = "table of process ids";
+                self.table = Some(why);
                 let fault = |variable| Ok(tables.fault(memory, table?, why, ("PspCidTable", "", variable)));
                 let missing = match variable.and_then(fault) {
                     Ok(fault) => Incomplete { what: WHAT.into(), ..fault },
@@ -147,13 +156,18 @@ impl Census<'_> {
                 return self.incomplete.push(missing);
             }
         };
+        self.table = (!incomplete.is_empty()).then_some(Absent::Malformed);
         self.incomplete.extend(incomplete);
-        let Ok(object_type) = self.snapshot.fields().process.eprocess.object_type else { return };
+        let object_type = match self.snapshot.fields().process.eprocess.object_type {
+            Ok(object_type) => object_type,
+            Err(why) => return self.table = Some(why),
+        };
         // Most entries are threads: one byte tells.
-        let mut lost = Vec::new();
+        let (mut lost, mut unread) = (Vec::new(), None);
         let mut is_process = |at: VirtAddr| {
             let byte = memory.read_array::<1>(at.wrapping_add(object_type.offset.into()));
             if let Some(why) = byte.err().filter(|why| why.is_lost()) {
+                unread = Some(why);
                 Incomplete::new("objects of the table of process ids", at, why).add_to(&mut lost);
             }
             byte == Ok([PROCESS_OBJECT])
@@ -166,8 +180,10 @@ impl Census<'_> {
             }
         }
         self.incomplete.append(&mut lost);
+        self.table = self.table.or(unread);
         // System at least is always in it.
         if !found {
+            self.table = Some(Absent::Malformed);
             let place = variable.map_or_else(|_| "PspCidTable".into(), Place::from);
             let missing = Incomplete::new("table of process ids", place, Absent::Malformed);
             self.incomplete.push(missing.of_field("PspCidTable", "", "no process in the table", "System at least"));
@@ -181,6 +197,7 @@ impl Census<'_> {
         let (head, links) = match (self.snapshot.heads().ps_active_process_head, links) {
             (Ok(head), Ok(links)) => (head, u64::from(links.offset)),
             (Err(why), _) | (_, Err(why)) => {
+                self.list = Some(why);
                 self.note("list of active processes", "PsActiveProcessHead", why);
                 return Vec::new();
             }
@@ -188,6 +205,7 @@ impl Census<'_> {
         let others = self.known.keys().map(|at| at.wrapping_add(links)).collect();
         let member = |at: VirtAddr| self.probe(at.wrapping_sub(links))?.links();
         let list = list::walk(ACTIVE_LIST, head, Links::read(memory, head), member, || others);
+        self.list = (!list.incomplete.is_empty()).then_some(Absent::Malformed);
         self.incomplete.extend(list.incomplete);
         let order: Vec<_> = list.members.iter().map(|at| at.wrapping_sub(links)).collect();
         for at in &order {
@@ -236,6 +254,7 @@ impl Census<'_> {
             (index, process.pid().unwrap_or(u64::MAX))
         });
         let jobs = job_census::finish(self.snapshot, jobs, &processes);
-        Processes { processes, jobs, sessions: Sessions::new(sessions), incomplete: self.incomplete }
+        let unseen = self.table.and(self.list);
+        Processes { processes, jobs, sessions: Sessions::new(sessions), incomplete: self.incomplete, unseen }
     }
 }

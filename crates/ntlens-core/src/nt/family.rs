@@ -31,8 +31,11 @@ pub struct Family {
 }
 
 impl Family {
-    /// Finds the parents of processes.
-    pub fn of(processes: &[Process]) -> Self {
+    /// Finds the parents of processes. `unseen` tells why there may be others, as [`Processes::unseen`] does: one of them may
+    /// be the parent of any that has none.
+    ///
+    /// [`Processes::unseen`]: crate::nt::census::Processes::unseen
+    pub fn of(processes: &[Process], unseen: Option<Absent>) -> Self {
         let member = |process: &Process| Member {
             pid: process.pid().ok(),
             ppid: process.ppid().ok(),
@@ -40,7 +43,7 @@ impl Family {
         };
         let mut family = Self::new(&processes.iter().map(member).collect::<Vec<_>>());
         // A process whose id is not known may be the parent of any that has none.
-        let nameless = processes.iter().find_map(|process| process.pid().err());
+        let nameless = processes.iter().find_map(|process| process.pid().err()).or(unseen);
         let doubt = |(process, parent): (&Process, &Option<usize>)| {
             let own = process.ppid().err().or_else(|| process.create_time().err());
             let is_child = process.ppid().is_ok_and(|ppid| ppid != 0);

@@ -7,8 +7,8 @@ use ntlens::nt::family::Family;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dump = ntlens::open(support::dump_path()?)?;
-    let processes = dump.processes()?.processes;
-    let family = Family::of(&processes);
+    let found = dump.processes()?;
+    let (processes, family) = (&found.processes, Family::of(&found.processes, found.unseen));
     for index in family.order() {
         let process = &processes[*index];
         let orphan =
